@@ -1,0 +1,52 @@
+"""The command line: one file per command, nothing heavy imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from foretide.cli import backtest, demand, demo, forecast, ingest, init, reference
+from foretide.errors import ForetideError
+
+app = typer.Typer(
+    name="foretide",
+    help="Forecast what users are about to do, and move the platform first.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command(name="init")(init.init)
+app.command(name="import")(ingest.ingest)
+app.command(name="demand")(demand.demand)
+app.command(name="reference", hidden=True)(reference.reference)
+app.command(name="forecast")(forecast.forecast)
+app.command(name="backtest")(backtest.backtest)
+app.command(name="demo")(demo.demo)
+
+
+def main() -> None:
+    """Run the command line; what a person got wrong is one line and exit code 2."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except typer.Abort:
+        sys.stderr.write("foretide: stopped\n")
+        sys.exit(130)
+    except typer.TyperException as error:
+        _refuse(*_usage(error))
+    except ForetideError as error:
+        _refuse(str(error))
+
+
+def _refuse(*lines: str) -> None:
+    sys.stderr.writelines(f"foretide: {line}\n" for line in lines)
+    sys.exit(2)
+
+
+def _usage(error: typer.TyperException) -> list[str]:
+    # help printed because nothing was asked leaves no message to add
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "foretide"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return [f"{message}; see `{path} --help`"] if message else []

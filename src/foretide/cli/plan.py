@@ -1,0 +1,106 @@
+"""This file knows `foretide plan`: one heartbeat in shadow, on the store's demand, with reasons."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from foretide.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from foretide.config.settings import Config, ServiceConfig
+    from foretide.model.demand import Demand
+
+_PLANNING_STEP_S = 60
+
+
+def plan(
+    service: Annotated[str, typer.Argument(help="A [service.NAME] of the configuration.")],
+    config: Annotated[Path, typer.Option(help="The configuration.")] = Path("foretide.toml"),
+    at: Annotated[
+        str, typer.Option(help="Plan for this instant (ISO 8601 with a zone). [end of the data]")
+    ] = "",
+    serving: Annotated[int, typer.Option(help="Instances that serve now.")] = 1,
+    warm: Annotated[int, typer.Option(help="Instances that are held warm now.")] = 0,
+) -> None:
+    """Say what a service's fleet should be now, and why; nothing is changed.
+
+    Plans from the demand in the store, as if the fleet were the one given, and appends the
+    decision to the journal beside the store.
+    """
+    from foretide.cli.words import describe
+    from foretide.config.load import read_config
+    from foretide.control.lookahead import Lookahead
+    from foretide.control.service import policy_from
+    from foretide.control.tick import Beat, tick
+    from foretide.model.instant import parse_instant
+    from foretide.simulate.world import SimulatedPlatform
+    from foretide.store.journal import FileJournal
+
+    for flag, count in (("--serving", serving), ("--warm", warm)):
+        if count < 0:
+            raise InputError(f"{flag} {count}: must be 0 or more")
+    settings = read_config(config)
+    chosen = _service(settings, service, config)
+    policy = policy_from(service, chosen, version="v1")
+    store = config.parent / settings.store.path
+    demand = _demand(store, chosen)
+    now = parse_instant("--at", at) if at else demand.end
+    known = demand.until(now)
+    if not len(known.values):
+        raise InputError(f"--at {now.isoformat()}: no demand of {chosen.app} is known by then")
+    platform = SimulatedPlatform(
+        service, start=now, boot_s=policy.boot_s, serving_count=serving, warm_count=warm
+    )
+    with FileJournal(store.parent / "journal" / f"{service}.jsonl") as journal:
+        beat = tick(
+            now, policy=policy, platform=platform, outlook=Lookahead(policy, known),
+            journal=journal, before=Beat(), is_acting=False,
+        )  # fmt: skip
+    if beat.plan is not None:
+        _print(now, beat.plan.serving_count, beat.plan.warm_count, describe(beat.plan.decision))
+        for action in beat.plan.actions:
+            target = getattr(action, "instance_id", "")
+            typer.echo(f"  {type(action).__name__.lower()} {target}".rstrip())
+
+
+def _print(now: datetime, serving: int, warm: int, sentence: str) -> None:
+    typer.echo(f"{now.isoformat()}: {serving} serving, {warm} warm")
+    typer.echo(sentence)
+
+
+def _service(settings: Config, name: str, path: Path) -> ServiceConfig:
+    try:
+        return settings.services[name]
+    except KeyError:
+        known = ", ".join(settings.services) or "none"
+        raise ConfigError(f"{path}: no [service.{name}]; there is {known}") from None
+
+
+def _demand(store: Path, service: ServiceConfig) -> Demand:
+    """Return the demand of all features of a service together."""
+    from foretide.model.demand import Demand
+    from foretide.store.warehouse import Warehouse
+
+    with Warehouse(store) as warehouse:
+        if not service.features:
+            found = warehouse.demand(app=service.app, is_total=True)
+        else:
+            found = [
+                one
+                for feature in service.features
+                for one in warehouse.demand(app=service.app, feature=feature)
+            ]
+    if not found:
+        raise InputError(f"{store}: no demand of app {service.app}; run `foretide import` first")
+    if len(found) == 1:
+        return found[0]
+    return Demand(
+        series_id=service.app,
+        start=min(one.start for one in found),
+        step_s=max(one.step_s for one in found),
+        values=_summed(found),
+    )

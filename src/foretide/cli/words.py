@@ -1,0 +1,103 @@
+"""This file knows how a decision is told to a person: one plain sentence with its numbers."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from foretide.model.plan import Branch, Decision, Reason
+
+_REASONS = {
+    Reason.FORECAST_RISES: "demand is about to rise",
+    Reason.FORECAST_FALLS: "demand is about to fall",
+    Reason.INTERVAL_LOW: "the forecast is sure enough to remove instances",
+    Reason.INTERVAL_TOO_WIDE: "the forecast is too unsure to remove instances",
+    Reason.REACTIVE_PROMOTE: "the serving instances are nearly full, so warm ones are woken",
+    Reason.SURPRISE: "demand is above anything the forecast thought likely",
+    Reason.SPEND_GUARD: "reserves have cost more than they saved lately",
+    Reason.NO_HISTORY: "there is too little history to forecast from",
+    Reason.DATA_STALE: "no fresh demand has arrived, so nothing is removed",
+    Reason.FORECAST_STALE: "the forecast is out of date, so nothing is removed",
+    Reason.MIN_INSTANCES: "the owner's minimum holds",
+    Reason.MAX_INSTANCES: "the owner's maximum holds",
+    Reason.BUDGET_CEILING: "the budget allows no more",
+    Reason.STEP_UP_LIMIT: "growth is limited to one step at a time",
+    Reason.STEP_DOWN_LIMIT: "removal is limited to one step at a time",
+}
+
+
+def describe(decision: Decision) -> str:
+    """Return a decision as one sentence: what is done, why, and the numbers it rests on.
+
+    Parameters
+    ----------
+    decision : Decision
+        Of one tick.
+
+    Returns
+    -------
+    str
+        Such as "Scale up to 34 instances: demand is about to rise (now 310 requests/s, expected
+        355, up to 410)."
+    """
+    reasons = _join([_REASONS[reason] for reason in decision.reasons])
+    because = f": {reasons}" if reasons else ""
+    numbers = "; ".join(part for part in (_demand(decision), _width(decision)) if part)
+    return f"{_deed(decision)}{because}{f' ({numbers})' if numbers else ''}."
+
+
+def _deed(decision: Decision) -> str:
+    match decision.branch:
+        case Branch.SCALE_UP:
+            return f"Scale up{_to(decision.total_up)}"
+        case Branch.SCALE_DOWN:
+            return f"Scale down{_to(decision.total_low)}"
+        case Branch.PARK:
+            return f"Park serving instances as warm{_serving(decision.serving_low)}"
+        case Branch.PROMOTE:
+            return f"Wake warm instances to serve{_serving(decision.serving_up)}"
+        case Branch.HOLD:
+            return "Keep the fleet as it is"
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def _to(count: int | None) -> str:
+    return "" if count is None else f" to {count} instance{'' if count == 1 else 's'}"
+
+
+def _serving(count: int | None) -> str:
+    return "" if count is None else f", {count} serving"
+
+
+def _demand(decision: Decision) -> str:
+    parts: list[str] = []
+    if decision.demand_rps is not None:
+        parts.append(f"now {_rps(decision.demand_rps)} requests/s")
+    if decision.predicted_rps is not None:
+        parts.append(f"expected {_rps(decision.predicted_rps)}")
+    if decision.upper_rps is not None:
+        parts.append(f"at most about {_rps(decision.upper_rps)}")
+    return ", ".join(parts)
+
+
+def _width(decision: Decision) -> str:
+    if decision.width_fraction is None:
+        return ""
+    text = f"the band is {decision.width_fraction:.0%} wide"
+    if decision.width_max_fraction is None:
+        return text
+    return f"{text}, {decision.width_max_fraction:.0%} counts as sure"
+
+
+def _rps(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _join(texts: list[str]) -> str:
+    return (
+        texts[0]
+        if len(texts) == 1
+        else ", and ".join([", ".join(texts[:-1]), texts[-1]])
+        if texts
+        else ""
+    )

@@ -1,0 +1,1 @@
+"""The shell with a heartbeat: ingest and the tick, the only corridor between the rooms."""

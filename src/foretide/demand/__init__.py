@@ -1,0 +1,1 @@
+"""Events become demand: consent, devices, features, sessions, buckets. Pure."""

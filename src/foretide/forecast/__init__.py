@@ -1,0 +1,1 @@
+"""Demand becomes forecasts: calibrated quantiles by horizon. Pure."""

@@ -1,0 +1,260 @@
+"""This file knows arithmetic on days of bins of which some were not observed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+# Worked on in float32, half the memory to move; the stubs of numpy cannot tell through `where`.
+Floats = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Days(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Days of several series, with a mask instead of NaN.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (series, days, bins per day)
+        0 where nothing was observed.
+    seen : ndarray of float32, shape of `values`
+        1 where observed, else 0.
+    """
+
+    values: Floats
+    seen: Floats
+
+
+def masked(values: npt.NDArray[np.floating]) -> Days:
+    """Return `values` with NaN turned into a mask."""
+    seen = np.isfinite(values)
+    return Days(values=np.where(seen, values, 0.0).astype(np.float32), seen=seen.astype(np.float32))
+
+
+def mean_level(days: Days) -> Floats:
+    """Return the mean of what was observed of each series, 0 where nothing was, shape (series,)."""
+    return days.values.sum(axis=(1, 2)) / np.maximum(days.seen.sum(axis=(1, 2)), 1)
+
+
+def calmed(days: Days) -> Days:
+    """Return `days` with bursts cut off, so that one of them does not become a profile.
+
+    What lies above twice the level that 98 % of the bins keep below is a burst; when the excess
+    lasts that level rises, and nothing is cut any more.
+    """
+    series = len(days.values)
+    ordered = np.sort(np.where(days.seen > 0, days.values, np.inf).reshape(series, -1), axis=1)
+    place = 0.98 * days.seen.sum(axis=(1, 2), dtype=np.float64)
+    at = np.clip(place.astype(np.int64), 1, ordered.shape[1]) - 1
+    cap = 2 * np.take_along_axis(ordered, at[:, None], axis=1)[:, :, None]
+    values = np.where(cap > 0, np.minimum(days.values, cap), days.values)
+    return Days(values=values.astype(np.float32), seen=days.seen)
+
+
+def windows(rows: Floats, first: int, days: int) -> Floats:
+    """Return, for every origin from row `first` on, the `days` rows that begin there, as a view.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (series, rows, bins)
+        Something per day.
+    first : int
+        The first origin.
+    days : int
+        Rows in each window, > 0.
+
+    Returns
+    -------
+    ndarray, shape (series, rows - first - days + 1, days, bins)
+    """
+    view = np.lib.stride_tricks.sliding_window_view(rows[:, first:], days, axis=1)
+    return np.moveaxis(view, -1, 2)
+
+
+def decay(days: int, per_day: int, half_life_days: float) -> Floats:
+    """Return ``0.5 ** (lead / half-life)`` for every bin ahead, shape (days, bins)."""
+    lead = (np.arange(days * per_day) + 1.0) / per_day
+    return (0.5 ** (lead / half_life_days)).reshape(days, per_day).astype(np.float32)
+
+
+def daily_profile(days: Days, half_life_days: float) -> Floats:
+    """Return what each time of day has been of late, before every row and after the last.
+
+    Parameters
+    ----------
+    days : Days
+        The past; shape (series, rows, bins).
+    half_life_days : float
+        A day this old counts half.
+
+    Returns
+    -------
+    ndarray, shape (series, rows + 1, bins)
+        Row r knows only rows < r. A time of day never seen takes the level of the others.
+    """
+    total, weight = _faded(days, half_life_days)
+    overall = total.sum(axis=2) / np.maximum(weight.sum(axis=2), 1e-6)
+    known = weight > 1e-6
+    return np.where(known, total / np.maximum(weight, 1e-6), overall[:, :, None])
+
+
+def day_type_profiles(
+    days: Days, fallback: Floats, weekend: BoolArray, half_life_days: float
+) -> tuple[Floats, Floats]:
+    """Return what each time of day has been of late on working days, and on weekends.
+
+    Parameters
+    ----------
+    days : Days
+        The past; shape (series, rows, bins).
+    fallback : ndarray, shape (series, rows + 1, bins)
+        The daily profile, taken where no such day was observed.
+    weekend : ndarray of bool, shape (at least rows, bins)
+        Whether a bin falls on a weekend.
+    half_life_days : float
+        A day this old counts half.
+
+    Returns
+    -------
+    tuple of two ndarray, each of shape (series, rows + 1, bins)
+        Row r knows only rows < r.
+    """
+    rows = days.values.shape[1]
+    found: list[Floats] = []
+    for kind in (~weekend[:rows], weekend[:rows]):
+        part = Days(values=days.values * kind, seen=days.seen * kind)
+        profile, weight = _faded(part, half_life_days)
+        found.append(np.where(weight > 1e-6, profile / np.maximum(weight, 1e-6), fallback))
+    return found[0], found[1]
+
+
+def _faded(days: Days, half_life_days: float) -> tuple[Floats, Floats]:
+    # Weighted sums of values and of weights before every row, shape (series, rows + 1, bins).
+    series, rows, per_day = days.values.shape
+    keep = np.float32(0.5 ** (1.0 / half_life_days))
+    total = np.zeros((series, rows + 1, per_day), dtype=np.float32)
+    weight = np.zeros_like(total)
+    for row in range(rows):
+        total[:, row + 1] = keep * total[:, row] + days.values[:, row]
+        weight[:, row + 1] = keep * weight[:, row] + days.seen[:, row]
+    return total, weight
+
+
+def weekly_profile(days: Days, fallback: Floats, half_life_weeks: float, days_ahead: int) -> Floats:
+    """Return what each time of week has been of late, for every row from the eighth on.
+
+    Parameters
+    ----------
+    days : Days
+        The past; shape (series, rows, bins), rows >= 7.
+    fallback : ndarray, shape (series, rows + 1, bins)
+        The daily profile, taken where no such weekday was observed.
+    half_life_weeks : float
+        A week this old counts half.
+    days_ahead : int
+        Rows beyond the past, 1 ... 7.
+
+    Returns
+    -------
+    ndarray, shape (series, rows + days_ahead - 7, bins)
+        Entry i is row i + 7 and knows only rows <= i.
+    """
+    series, rows, per_day = days.values.shape
+    count = rows + days_ahead - 7
+    total = np.zeros((series, count, per_day), dtype=np.float32)
+    weight = np.zeros_like(total)
+    for week in range(min(8, -(-count // 7))):
+        share = np.float32(0.5 ** (week / half_life_weeks))
+        total[:, 7 * week :] += share * days.values[:, : count - 7 * week]
+        weight[:, 7 * week :] += share * days.seen[:, : count - 7 * week]
+    return np.where(weight > 1e-6, total / np.maximum(weight, 1e-6), fallback[:, 1 : count + 1])
+
+
+def weekly_middle(days: Days, fallback: Floats, days_ahead: int) -> Floats:
+    """Return the middle of the last four same weekdays, shaped as `weekly_profile`.
+
+    Of three or four values the extremes are dropped, which for four is their median.
+    """
+    series, rows, per_day = days.values.shape
+    count = rows + days_ahead - 7
+    total = np.zeros((series, count, per_day), dtype=np.float32)
+    found = np.zeros_like(total)
+    highest = np.zeros_like(total)
+    lowest = np.full_like(total, np.float32(np.inf))
+    for week in range(min(4, -(-count // 7))):
+        values = days.values[:, : count - 7 * week]
+        seen = days.seen[:, : count - 7 * week]
+        later = np.s_[:, 7 * week :]
+        total[later] += values
+        found[later] += seen
+        highest[later] = np.maximum(highest[later], values)
+        lowest[later] = np.minimum(lowest[later], np.where(seen > 0, values, np.inf))
+    trimmed = found >= 3
+    extremes = np.where(trimmed, highest + np.where(trimmed, lowest, 0.0), 0.0)
+    middle = (total - extremes) / np.maximum(found - 2 * trimmed, 1)
+    return np.where(found > 0, np.maximum(middle, 0), fallback[:, 1 : count + 1])
+
+
+def daily_median(days: Days, fallback: Floats, first: int) -> Floats:
+    """Return the median of each time of day over the seven days before every origin.
+
+    Parameters
+    ----------
+    days : Days
+        The past; shape (series, rows, bins).
+    fallback : ndarray, shape (series, rows + 1, bins)
+        Taken where none of the seven was observed.
+    first : int
+        The first origin, >= 1; fewer than seven days before it are padded as missing.
+
+    Returns
+    -------
+    ndarray, shape (series, rows + 1 - first, bins)
+    """
+    series, _, per_day = days.values.shape
+    pad = max(0, 7 - first)
+    gaps = np.full((series, pad, per_day), np.inf, dtype=np.float32)
+    past = np.concatenate([gaps, np.where(days.seen > 0, days.values, np.inf)], axis=1)
+    view = np.lib.stride_tricks.sliding_window_view(past[:, first - 7 + pad :], 7, axis=1)
+    ordered = np.sort(view.astype(np.float32), axis=-1)
+    found = np.isfinite(ordered).sum(axis=-1, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum(found - 1, 0) // 2, axis=-1)[..., 0]
+    high = np.take_along_axis(ordered, np.minimum(found // 2, 6), axis=-1)[..., 0]
+    empty = found[..., 0] == 0
+    middle = np.where(empty, 0, low) / 2 + np.where(empty, 0, high) / 2
+    return np.where(empty, fallback[:, first:], middle)
+
+
+def recent_level(residuals: Days, memory_bins: float) -> Floats:
+    """Return the exponentially weighted mean of residuals before every row and after the last.
+
+    Parameters
+    ----------
+    residuals : Days
+        Actual minus profile; shape (series, rows, bins).
+    memory_bins : float
+        Mean age of what is remembered, in bins, >= 1.
+
+    Returns
+    -------
+    ndarray, shape (series, rows + 1)
+        Shrunk towards 0 where little of that memory was observed.
+    """
+    series, rows, per_day = residuals.values.shape
+    keep = 1.0 - 1.0 / max(memory_bins, 1.0)
+    within: Floats = (keep ** np.arange(per_day - 1.0, -1.0, -1.0)).astype(np.float32)
+    total: Floats = (residuals.values * within).sum(axis=2)
+    weight: Floats = (residuals.seen * within).sum(axis=2)
+    across = np.float32(keep**per_day)
+    enough = np.float32(0.25 * max(memory_bins, 1.0))
+    level = np.zeros((series, rows + 1), dtype=np.float32)
+    upper = np.zeros(series, dtype=np.float32)
+    lower = np.zeros(series, dtype=np.float32)
+    for row in range(rows):
+        upper = np.asarray(across * upper + total[:, row], dtype=np.float32)
+        lower = np.asarray(across * lower + weight[:, row], dtype=np.float32)
+        level[:, row + 1] = upper / np.maximum(lower, enough)
+    return level

@@ -1,0 +1,161 @@
+"""This file knows simple ways to guess the next days from the last ones.
+
+Each expert is one array expression over all series and all origins of a chunk. None is good
+everywhere; `choose` weighs them by how they did on the series at hand. Amounts are relative to
+the mean of the last four weeks. Three of the experts work in three scales each (root, raw, log),
+since no scale wins everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from foretide.forecast.days import (
+    BoolArray,
+    Days,
+    Floats,
+    daily_median,
+    daily_profile,
+    day_type_profiles,
+    decay,
+    recent_level,
+    weekly_middle,
+    weekly_profile,
+    windows,
+)
+
+_LOG_STEEPNESS = np.float32(4.0)
+_Scale = tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]
+
+
+def _squared(values: Floats) -> Floats:
+    return np.square(np.maximum(values, 0))
+
+
+def _logged(values: Floats) -> Floats:
+    return np.log1p(_LOG_STEEPNESS * values)
+
+
+def _unlogged(values: Floats) -> Floats:
+    return np.expm1(np.clip(values, 0, 30)) / _LOG_STEEPNESS
+
+
+def _kept(values: Floats) -> Floats:
+    return values
+
+
+_SCALES: tuple[_Scale, ...] = ((np.sqrt, _squared), (_kept, _kept), (_logged, _unlogged))
+
+
+def guesses(
+    days: Days,
+    weekend: BoolArray,
+    *,
+    first: int,
+    days_ahead: int,
+    has_weeks: bool,
+) -> dict[str, Floats]:
+    """Return every expert's guess from every origin.
+
+    Parameters
+    ----------
+    days : Days
+        The past, relative to its level; shape (series, rows, bins).
+    weekend : ndarray of bool, shape (rows + days_ahead, bins)
+        Whether a bin falls on a weekend.
+    first : int
+        The first origin: a row, 1 ... rows; >= 7 with `has_weeks`. The last origin is the present.
+    days_ahead : int
+        Days to guess, 1 ... 7.
+    has_weeks : bool
+        Whether experts that look at weekdays take part.
+
+    Returns
+    -------
+    dict of str to ndarray, each of shape (series, rows + 1 - first, days_ahead, bins)
+        Finite, >= 0, no larger than twice what was ever seen; views where possible.
+    """
+    ceiling = 2 * days.values.max(axis=(1, 2))[:, None, None, None]
+    found: dict[str, Floats] = {}
+    shape = (len(days.values), days.values.shape[1] + 1 - first, days_ahead, days.values.shape[2])
+    raw_profile = daily_profile(days, 4.0)
+    for name, guess in _simple(days, raw_profile, first).items():
+        found[name] = np.broadcast_to(guess[:, :, None], shape)
+    if has_weeks:
+        found |= _of_weekdays(days, raw_profile, first, days_ahead)
+    for name, (forth, back) in zip(("root", "raw", "log"), _SCALES, strict=True):
+        scaled = Days(values=forth(days.values), seen=days.seen)
+        profile = daily_profile(scaled, 4.0)
+        guess = back(_with_daily_level(scaled, profile, first, days_ahead))
+        found[f"daily profile, {name}"] = np.clip(guess, 0, ceiling)
+        guess = back(_with_type_level(scaled, profile, weekend, first, days_ahead))
+        found[f"day type, {name}"] = np.clip(guess, 0, ceiling)
+        if has_weeks:
+            guess = back(_with_weekly_level(scaled, profile, first, days_ahead))
+            found[f"weekly profile, {name}"] = np.clip(guess, 0, ceiling)
+    return found
+
+
+def _simple(days: Days, profile: Floats, first: int) -> dict[str, Floats]:
+    # The same for every day ahead: shape (series, origins, bins).
+    per_day = days.values.shape[2]
+    level = recent_level(days, per_day / 8)[:, first:, None]
+    yesterday = np.where(days.seen > 0, days.values, profile[:, :-1])[:, first - 1 :]
+    return {
+        "last day": yesterday,
+        "daily median": daily_median(days, profile, first),
+        "level": np.broadcast_to(level, yesterday.shape),
+    }
+
+
+def _of_weekdays(days: Days, profile: Floats, first: int, days_ahead: int) -> dict[str, Floats]:
+    rows, per_day = days.values.shape[1:]
+    count = rows + days_ahead - 7
+    last_week = np.where(days.seen > 0, days.values, profile[:, :-1])[:, :count]
+    middle = weekly_middle(days, profile, days_ahead)
+    level = _level_of(days, middle, per_day / 2)[:, first:, None, None]
+    ahead = windows(middle, first - 7, days_ahead)
+    return {
+        "last week": windows(last_week, first - 7, days_ahead),
+        "weekly median": ahead,
+        "weekly median, level": np.maximum(ahead + level * decay(days_ahead, per_day, 3.0), 0),
+    }
+
+
+def _level_of(days: Days, weekly: Floats, memory_bins: float) -> Floats:
+    rows = days.values.shape[1]
+    past = np.zeros_like(days.values)
+    seen = days.seen.copy()
+    seen[:, :7] = 0
+    past[:, 7:] = (days.values[:, 7:] - weekly[:, : rows - 7]) * days.seen[:, 7:]
+    return recent_level(Days(values=past, seen=seen), memory_bins)
+
+
+def _with_weekly_level(scaled: Days, profile: Floats, first: int, days_ahead: int) -> Floats:
+    per_day = scaled.values.shape[2]
+    weekly = weekly_profile(scaled, profile, 1.5, days_ahead)
+    level = _level_of(scaled, weekly, per_day / 2)[:, first:, None, None]
+    return windows(weekly, first - 7, days_ahead) + level * decay(days_ahead, per_day, 3.0)
+
+
+def _with_daily_level(scaled: Days, profile: Floats, first: int, days_ahead: int) -> Floats:
+    per_day = scaled.values.shape[2]
+    past = (scaled.values - profile[:, :-1]) * scaled.seen
+    level = recent_level(Days(values=past, seen=scaled.seen), per_day / 8)[:, first:, None, None]
+    return profile[:, first:, None] + level * decay(days_ahead, per_day, 1.0)
+
+
+def _with_type_level(
+    scaled: Days, profile: Floats, weekend: BoolArray, first: int, days_ahead: int
+) -> Floats:
+    rows, per_day = scaled.values.shape[1:]
+    working, resting = day_type_profiles(scaled, profile, weekend, 7.0)
+    past = np.where(weekend[:rows], resting[:, :-1], working[:, :-1])
+    past = (scaled.values - past) * scaled.seen
+    level = recent_level(Days(values=past, seen=scaled.seen), per_day / 2)[:, first:, None, None]
+    ahead = np.lib.stride_tricks.sliding_window_view(weekend[first:], days_ahead, axis=0)
+    ahead = np.moveaxis(ahead, -1, 1)
+    shape = np.where(ahead, resting[:, first:, None], working[:, first:, None])
+    return shape + level * decay(days_ahead, per_day, 3.0)

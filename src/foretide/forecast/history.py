@@ -1,0 +1,193 @@
+"""This file knows how the past of many series is laid out as days, in chunks of equal shape.
+
+A day here begins at the time of day of the forecast, on the wall clock of the users, so that row
+`days` would be the first day to forecast. Everything behind this file is arithmetic along a
+series' own days: no operation mixes series, so a chunk's members never influence each other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from foretide.forecast.base import DAY_S, first_step, step_count
+from foretide.forecast.bins import Grid, bin_s, gathered
+from foretide.forecast.wallclock import IntArray, epoch_s, local_s
+from foretide.model.demand import Demand, FloatArray
+
+DAYS_MAX = 56
+_WEEK_S = 7 * DAY_S
+# About this many bins of history are worked on together: they fit in a processor's cache.
+_CHUNK_BINS = 100_000
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The past of some series with equally many days, laid out by day.
+
+    Parameters
+    ----------
+    members : ndarray of int, shape (series,)
+        Where each series stands among the demands asked for.
+    whole_days : int
+        Whole days of history, 0 ... 56.
+    bins : ndarray, shape (series, max(whole_days, 1), bins per day)
+        Mean amount per bucket in each bin, oldest day first; NaN where nothing was observed.
+    sampled : ndarray, shape of `bins`
+        One single bucket out of each bin, over its usual share of the bin: what residuals are
+        taken on, because a bucket varies more than the mean of several.
+    position : ndarray of int, shape (steps,)
+        The bin, counted from the forecast's start, in which each step lies.
+    share : ndarray, shape (series, steps)
+        Usual amount of a step's bucket / mean of its bin.
+    silent_s : ndarray, shape (series,)
+        Seconds between the last observed bucket and the forecast's start.
+    weekend : ndarray of bool, shape (days of history + days ahead, bins per day)
+        Whether a bin falls on a Saturday or Sunday; row `days of history` is the first ahead.
+    """
+
+    members: IntArray
+    whole_days: int
+    bins: FloatArray
+    sampled: FloatArray
+    position: IntArray
+    share: FloatArray
+    silent_s: FloatArray
+    weekend: npt.NDArray[np.bool_]
+
+
+class _Span(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    # What series must share to be laid out together: grid, forecast start and length of history.
+    step_s: int
+    first_s: int
+    days: int
+
+
+class _Past(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    # One series' observed values, from its first to its last, moved to end before the forecast.
+    index: int
+    values: FloatArray
+    end_count: int  # buckets between its last value and the forecast's start
+    silent_s: int
+
+
+def chunks(
+    demands: Sequence[Demand],
+    *,
+    issued_at: datetime,
+    horizon_s: int,
+    zone: ZoneInfo,
+    finest_s: int,
+) -> list[Chunk]:
+    """Lay out what was known at `issued_at` in chunks of series with equally many days.
+
+    Parameters
+    ----------
+    demands : sequence of Demand
+        Series on any grids, of any length.
+    issued_at : datetime
+        Buckets that ended later are not looked at.
+    horizon_s : int
+        How far the forecast reaches, 1 ... 604800.
+    zone : ZoneInfo
+        Whose wall clock the days follow.
+    finest_s : int
+        Buckets shorter than this are gathered into bins of at least this many seconds.
+
+    Returns
+    -------
+    list of Chunk
+        Every series that was ever observed is a member of exactly one.
+    """
+    spans: dict[_Span, list[_Past]] = defaultdict(list)
+    for index, demand in enumerate(demands):
+        found = _last_days(index, demand, issued_at)
+        if found is not None:
+            spans[found[0]].append(found[1])
+    laid: list[Chunk] = []
+    for span in sorted(spans):
+        laid.extend(_lay_out(span, spans[span], horizon_s, zone, finest_s))
+    return laid
+
+
+def _last_days(index: int, demand: Demand, issued_at: datetime) -> tuple[_Span, _Past] | None:
+    # The observed past a forecast may use. Silence of weeks is closed by moving the past forward
+    # by whole weeks: old weekdays tell more about the next ones than nothing does.
+    step_s, start_s = demand.step_s, epoch_s(demand.start)
+    closed = min(max((epoch_s(issued_at) - start_s) // step_s, 0), len(demand.values))
+    seen = np.flatnonzero(np.isfinite(demand.values[:closed]))
+    if not len(seen):
+        return None
+    first_s = epoch_s(first_step(demand, issued_at))
+    begin, last = int(seen[0]), int(seen[-1]) + 1
+    silent_s = first_s - (start_s + last * step_s)
+    moved_s = 0 if _WEEK_S % step_s else silent_s // _WEEK_S * _WEEK_S
+    end_count = (silent_s - moved_s) // step_s
+    days = min((last - begin + end_count) * step_s // DAY_S, DAYS_MAX)
+    begin = max(begin, last + end_count - _bucket_count(days, step_s))
+    if begin >= last:
+        return None
+    past = _Past(
+        index=index, values=demand.values[begin:last], end_count=end_count, silent_s=silent_s
+    )
+    return _Span(step_s=step_s, first_s=first_s, days=days), past
+
+
+def _bucket_count(days: int, step_s: int) -> int:
+    # A day more than the whole ones: DST may lend an hour, and less than a day counts too.
+    return -(-(days + 1) * DAY_S // step_s)
+
+
+def _lay_out(
+    span: _Span, pasts: list[_Past], horizon_s: int, zone: ZoneInfo, finest_s: int
+) -> list[Chunk]:
+    length_s = bin_s(span.step_s, finest_s)
+    per_day, rows = DAY_S // length_s, max(span.days, 1)
+    count = _bucket_count(span.days, span.step_s)
+    steps = step_count(span.step_s, horizon_s)
+    utc_s = span.first_s + span.step_s * np.arange(-count, steps, dtype=np.int64)
+    clock = local_s(utc_s, zone)
+    grid = Grid(past=clock[:count], ahead=clock[count:], step_s=span.step_s, length_s=length_s)
+    position: IntArray = (grid.ahead - grid.ahead[0]) // length_s
+    # Where DST begins within the horizon the last hour lies a bin beyond it: take the day before.
+    bins_ahead = -(-horizon_s // DAY_S) * per_day
+    position = np.where(position >= bins_ahead, position - per_day, position)
+    size = max(1, _CHUNK_BINS // (rows * per_day))
+    laid: list[Chunk] = []
+    for at in range(0, len(pasts), size):
+        part = pasts[at : at + size]
+        bins, sampled, share = gathered(_aligned(part, count), grid, rows * per_day)
+        laid.append(
+            Chunk(
+                members=np.array([one.index for one in part], dtype=np.int64),
+                whole_days=span.days,
+                bins=bins.reshape(len(part), rows, per_day),
+                sampled=sampled.reshape(len(part), rows, per_day),
+                position=position,
+                share=share,
+                silent_s=np.array([one.silent_s for one in part], dtype=np.float64),
+                weekend=_weekend(int(grid.ahead[0]), length_s, rows, bins_ahead // per_day),
+            )
+        )
+    return laid
+
+
+def _weekend(first_s: int, length_s: int, rows: int, days_ahead: int) -> npt.NDArray[np.bool_]:
+    per_day = DAY_S // length_s
+    bins = np.arange(-rows * per_day, days_ahead * per_day, dtype=np.int64)
+    # The epoch was a Thursday.
+    weekday = ((first_s + bins * length_s) // DAY_S + 3) % 7
+    return (weekday >= 5).reshape(-1, per_day)
+
+
+def _aligned(pasts: list[_Past], count: int) -> FloatArray:
+    values = np.full((len(pasts), count), np.nan)
+    for row, one in enumerate(pasts):
+        end = count - one.end_count
+        values[row, end - len(one.values) : end] = one.values
+    return values

@@ -1,0 +1,1 @@
+"""The nouns that cross between rooms: frozen, checked, no behaviour beyond their invariants."""

@@ -1,0 +1,193 @@
+"""This file knows what Foretide decides: actions, the plan that holds them, and the reasons.
+
+Reading order of the whole product: this file, `plan/planner.py`, `control/tick.py`,
+`platforms/base.py`, `simulate/backtest.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from foretide.errors import InvalidValueError
+from foretide.model.instant import require_utc
+
+
+class _Action(msgspec.Struct, frozen=True, kw_only=True, tag_field="verb"):
+    action_id: str
+    service: str
+
+
+class Launch(_Action, frozen=True, kw_only=True, tag="launch"):
+    """Start one new instance, to serve or to be held warm."""
+
+    instance_id: str
+    version: str
+    is_warm: bool = False
+
+
+class Promote(_Action, frozen=True, kw_only=True, tag="promote"):
+    """Wake a warm instance so that it serves."""
+
+    instance_id: str
+
+
+class Park(_Action, frozen=True, kw_only=True, tag="park"):
+    """Let a serving instance finish its requests, then hold it warm."""
+
+    instance_id: str
+
+
+class Resize(_Action, frozen=True, kw_only=True, tag="resize"):
+    """Give or take resources of a running instance in place."""
+
+    instance_id: str
+    cpu_cores: float
+    memory_mib: float
+
+
+class Drain(_Action, frozen=True, kw_only=True, tag="drain"):
+    """Let a serving instance finish its requests, then end it."""
+
+    instance_id: str
+
+
+class Terminate(_Action, frozen=True, kw_only=True, tag="terminate"):
+    """End an instance that serves nobody: warm, requested or booting."""
+
+    instance_id: str
+
+
+class Update(_Action, frozen=True, kw_only=True, tag="update"):
+    """Bring one instance to another version, in place or by replacement."""
+
+    instance_id: str
+    version: str
+    method: Literal["in_place", "replace"]
+
+
+class PlaceBid(_Action, frozen=True, kw_only=True, tag="place_bid"):
+    """Ask a spot market for instances at no more than a price."""
+
+    market: str
+    instance_count: int
+    bid_usd_per_hour: float
+
+
+class LowerBid(_Action, frozen=True, kw_only=True, tag="lower_bid"):
+    """Lower a standing bid, so that the market takes its instances back."""
+
+    market: str
+    bid_usd_per_hour: float
+
+
+Action = Launch | Promote | Park | Resize | Drain | Terminate | Update | PlaceBid | LowerBid
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """An expected no: what was refused, why, and what would make it a yes."""
+
+    what: str
+    reason: str
+    fix: str
+
+
+class Branch(StrEnum):
+    """Which way a decision went."""
+
+    SCALE_UP = "scale_up"
+    SCALE_DOWN = "scale_down"
+    PARK = "park"  # the total stays, serving moves to warm
+    PROMOTE = "promote"  # the total stays, warm moves to serving
+    HOLD = "hold"
+
+
+class Reason(StrEnum):
+    """Why a decision is what it is; several may hold at once."""
+
+    FORECAST_RISES = "forecast_rises"
+    FORECAST_FALLS = "forecast_falls"
+    INTERVAL_LOW = "interval_low"
+    INTERVAL_TOO_WIDE = "interval_too_wide"
+    REACTIVE_PROMOTE = "reactive_promote"
+    SURPRISE = "surprise"
+    SPEND_GUARD = "spend_guard"
+    NO_HISTORY = "no_history"
+    DATA_STALE = "data_stale"
+    FORECAST_STALE = "forecast_stale"
+    MIN_INSTANCES = "min_instances"
+    MAX_INSTANCES = "max_instances"
+    BUDGET_CEILING = "budget_ceiling"
+    STEP_UP_LIMIT = "step_up_limit"
+    STEP_DOWN_LIMIT = "step_down_limit"
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the fleet should be what the plan says, with the numbers it rests on.
+
+    Parameters
+    ----------
+    branch : Branch
+        The way it went.
+    reasons : tuple of Reason
+        In the order in which they acted.
+    forecast_id, curve_version : str
+        Which forecast and which capacity curve were used.
+    demand_rps : float, optional
+        Demand of the last closed bucket, None when there is none.
+    predicted_rps : float, optional
+        Median at lead = boot.
+    upper_rps : float, optional
+        95 % quantile at lead = boot.
+    width_fraction, width_max_fraction : float, optional
+        Relative width of the 90 % interval at lead = boot, and the bound below which it is low.
+    serving_up, serving_low, total_up, total_low : int, optional
+        The bands the forecast asks for: grow to `up`, shrink to no less than `low`.
+    """
+
+    branch: Branch
+    reasons: tuple[Reason, ...]
+    forecast_id: str
+    curve_version: str
+    demand_rps: float | None = None
+    predicted_rps: float | None = None
+    upper_rps: float | None = None
+    width_fraction: float | None = None
+    width_max_fraction: float | None = None
+    serving_up: int | None = None
+    serving_low: int | None = None
+    total_up: int | None = None
+    total_low: int | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one service's fleet should be, the actions that lead there, and why.
+
+    Parameters
+    ----------
+    service : str
+        Whose fleet is planned.
+    made_at : datetime
+        The instant of the tick, aware UTC.
+    serving_count, warm_count : int
+        What the fleet becomes once every action is done; counts what is already on its way.
+    actions : tuple of Action
+        In the order in which they are to be applied: what adds capacity comes first.
+    decision : Decision
+        The reasons.
+    """
+
+    service: str
+    made_at: datetime
+    serving_count: int
+    warm_count: int
+    actions: tuple[Action, ...]
+    decision: Decision
+
+    def __post_init__(self) -> None:
+        require_utc("made_at", self.made_at)
+        if self.serving_count < 0 or self.warm_count < 0:
+            raise InvalidValueError("a plan must not count fewer than 0 instances")

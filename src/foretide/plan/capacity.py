@@ -1,0 +1,159 @@
+"""This file knows how many instances a demand takes, and what latency leaves of an instance.
+
+The curve of a latency objective follows the multi-server queue in Sakasegawa's approximation:
+with `k` instances of `w` workers, `util = d*s/(k*w)` and
+`P(W > t) = util^(sqrt(2(kw+1)) - 1) * exp(-(kw/s - d) * t / ((Ca^2 + Cs^2)/2))`.
+
+References
+----------
+Sakasegawa, "An approximation formula Lq = a * rho^b / (1 - rho)", Annals of the Institute of
+Statistical Mathematics 29 (1977); Kingman's heavy-traffic scaling by coefficients of variation.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from foretide.errors import InvalidValueError
+from foretide.model.capacity import CapacityCurve
+from foretide.model.demand import FloatArray
+
+_MAX_WAIT_PROBABILITY = 0.05
+_MAX_UTILISATION = 0.95
+_P95_OVER_MEAN = 3.0  # of an exponential service time: -log(0.05)
+
+
+def linear_curve(instance_rps: float) -> CapacityCurve:
+    """Return the curve on which every instance serves the same.
+
+    Parameters
+    ----------
+    instance_rps : float
+        Requests/s of one instance, > 0.
+
+    Raises
+    ------
+    InvalidValueError
+        When `instance_rps` is not above 0.
+    """
+    if not instance_rps > 0:
+        raise InvalidValueError(f"instance_rps must be > 0, was {instance_rps}")
+    return CapacityCurve(
+        version=f"linear-{instance_rps:g}", served_rps=np.array([0.0, instance_rps])
+    )
+
+
+def latency_curve(
+    *,
+    latency_objective_s: float,
+    service_time_s: float,
+    workers: int,
+    max_instances: int,
+) -> CapacityCurve:
+    """Return what each count of instances serves while 95 % of requests keep the objective.
+
+    Parameters
+    ----------
+    latency_objective_s : float
+        Time within which 95 % of requests are to be answered; must exceed the 95 % quantile of
+        the busy time, which is 3 x its mean where it is exponential, as assumed here.
+    service_time_s : float
+        Mean busy time of one request, > 0.
+    workers : int
+        Requests one instance works on at once, >= 1.
+    max_instances : int
+        Length of the curve, >= 1.
+
+    Raises
+    ------
+    InvalidValueError
+        When the objective leaves no time to wait.
+    """
+    service_p95_s = _P95_OVER_MEAN * service_time_s
+    wait_s = latency_objective_s - service_p95_s
+    if wait_s <= 0:
+        raise InvalidValueError(
+            f"latency_objective_s must exceed the 95 % service time, {service_p95_s:.3g} s at a "
+            f"mean of {service_time_s:g} s, was {latency_objective_s:g}; raise it"
+        )
+    served = [0.0]
+    for count in range(1, max_instances + 1):
+        slots = count * workers
+        low, high = 0.0, _MAX_UTILISATION * slots / service_time_s
+        for _ in range(50):
+            middle = (low + high) / 2
+            if _wait_probability(middle, slots, service_time_s, wait_s) <= _MAX_WAIT_PROBABILITY:
+                low = middle
+            else:
+                high = middle
+        served.append(max(low, served[-1]))
+    version = f"latency-{latency_objective_s:g}-{service_time_s:g}-{workers}"
+    return CapacityCurve(version=version, served_rps=np.array(served))
+
+
+def _wait_probability(rps: float, slots: int, service_s: float, wait_s: float) -> float:
+    utilisation = rps * service_s / slots
+    waits: float = utilisation ** (math.sqrt(2 * (slots + 1)) - 1)
+    return waits * math.exp(-(slots / service_s - rps) * wait_s)
+
+
+def served_rps(curve: CapacityCurve, count: int) -> float:
+    """Return the requests/s that `count` serving instances serve."""
+    table = curve.served_rps
+    last = len(table) - 1
+    if count <= last:
+        return float(table[count])
+    return float(table[last] + (count - last) * (table[last] - table[last - 1]))
+
+
+def instances_for(curve: CapacityCurve, rps: float) -> int:
+    """Return the smallest count of instances that serves `rps`.
+
+    Parameters
+    ----------
+    curve : CapacityCurve
+    rps : float
+        Demand, >= 0.
+
+    Returns
+    -------
+    int
+        0 for no demand.
+    """
+    table = curve.served_rps
+    if rps <= table[-1]:
+        return int(np.searchsorted(table, rps, side="left"))
+    slope = table[-1] - table[-2]
+    count = len(table) - 1 + math.ceil((rps - table[-1]) / slope)
+    # the division may land a hair above a whole instance
+    return count - 1 if served_rps(curve, count - 1) >= rps else count
+
+
+def layer_table(curve: CapacityCurve, top_rps: float, min_count: int, max_count: int) -> FloatArray:
+    """Return the least concave majorant of the curve, long enough to serve `top_rps`.
+
+    Parameters
+    ----------
+    curve : CapacityCurve
+    top_rps : float
+        Highest demand the layers must reach, >= 0.
+    min_count, max_count : int
+        Bounds of the fleet: the majorant is taken from `min_count` on, where layers begin.
+
+    Returns
+    -------
+    ndarray, shape (counts,)
+        Requests/s for 0, 1, 2 ... instances. A layer is the step between two entries; the
+        steps never grow from `min_count` on, which is what makes layers separate exactly.
+    """
+    count = min(max(instances_for(curve, top_rps), min_count) + 1, max_count)
+    table = np.array([served_rps(curve, k) for k in range(count + 1)])
+    here = min(min_count, count)
+    while here < count:
+        slopes = (table[here + 1 :] - table[here]) / np.arange(1, count + 1 - here)
+        reach = int(np.flatnonzero(slopes >= slopes.max() * (1 - 1e-12))[-1]) + 1
+        table[here : here + reach + 1] = table[here] + slopes[reach - 1] * np.arange(reach + 1)
+        here += reach
+    return table

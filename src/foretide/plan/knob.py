@@ -1,0 +1,119 @@
+"""This file knows how dearly capacity is held for a given objective.
+
+Running, running head-room, warm band and standing warm pool are separate axes: one number for all
+of them ties together what pays for different things. A notch of the ladder is one setting of all
+axes; the objective picks the notch, and a good prior that stays put beats a rule that follows
+single spikes.
+
+References
+----------
+Ours; measured by `benchmarks/planner.py`.
+"""
+
+from __future__ import annotations
+
+import bisect
+
+import msgspec
+
+from foretide.errors import InvalidValueError
+
+
+class Knob(msgspec.Struct, frozen=True, kw_only=True):
+    """How dearly capacity is held.
+
+    Parameters
+    ----------
+    run_rho : float
+        An hour of one unmet layer / its price, for layers that serve, > 0.
+    run_head_fraction : float
+        Serving instances added on top, as a fraction of the trailing peak, >= 0.
+    warm_rho : float
+        The same price for layers held warm; 0 = no warm band.
+    warm_floor_fraction : float
+        Warm instances always held, as a fraction of the trailing peak, >= 0.
+    """
+
+    run_rho: float
+    run_head_fraction: float = 0.0
+    warm_rho: float = 0.0
+    warm_floor_fraction: float = 0.0
+
+
+# (run_rho, run_head_fraction, warm_rho, warm_floor_fraction), from careless to careful
+_WARM_LADDER = tuple(
+    Knob(run_rho=r, run_head_fraction=h, warm_rho=w, warm_floor_fraction=f)
+    for r, h, w, f in (
+        (4, 0.0, 12, 0.0),
+        (8, 0.0, 25, 0.0),
+        (12, 0.0, 40, 0.0),
+        (12, 0.0, 40, 0.08),
+        (12, 0.02, 40, 0.08),
+        (12, 0.02, 40, 0.16),
+        (25, 0.02, 140, 0.16),
+        (50, 0.02, 140, 0.24),
+        (100, 0.04, 140, 0.32),
+        (400, 0.04, 140, 0.32),
+        (1000, 0.04, 140, 0.48),
+    )
+)
+_COLD_LADDER = tuple(
+    Knob(run_rho=r, run_head_fraction=h)
+    for r, h in (
+        (2, 0.0), (4, 0.0), (8, 0.0), (12, 0.0), (25, 0.0), (40, 0.02),
+        (80, 0.02), (150, 0.04), (400, 0.04), (700, 0.06), (1000, 0.08),
+    )
+)  # fmt: skip
+# objectives at which the ladder's notches are right, rising in care
+_OBJECTIVES = (0.05, 0.03, 0.01, 0.006, 0.003, 0.002, 0.001, 0.0006, 0.0004, 0.0003, 0.0002)
+# what is lost before a promote helps / the length of an episode: how a penalty splits
+_RUN_SHARE = 0.3
+
+
+def knob_for_objective(objective_fraction: float, *, has_warm_pool: bool) -> Knob:
+    """Return the knob for a fraction of requests that may find no capacity.
+
+    Parameters
+    ----------
+    objective_fraction : float
+        In (0, 1).
+    has_warm_pool : bool
+        Whether a warm instance costs less than a serving one.
+
+    Raises
+    ------
+    InvalidValueError
+        When the objective does not lie in (0, 1).
+    """
+    if not 0 < objective_fraction < 1:
+        raise InvalidValueError(f"objective_fraction must lie in (0, 1), was {objective_fraction}")
+    ladder = _WARM_LADDER if has_warm_pool else _COLD_LADDER
+    # the first notch that is right for this objective or a stricter one
+    notch = bisect.bisect_left([-o for o in _OBJECTIVES], -objective_fraction * (1 + 1e-9))
+    return ladder[min(notch, len(ladder) - 1)]
+
+
+def knob_for_penalty(rho: float, *, warm_price_fraction: float) -> Knob:
+    """Return the knob for a penalty on every request over capacity.
+
+    Parameters
+    ----------
+    rho : float
+        3600 x penalty x requests/s of a layer / price of an instance-hour, > 0.
+    warm_price_fraction : float
+        Price of a warm instance / price of a serving one, in (0, 1]; 1 = no warm pool.
+
+    Raises
+    ------
+    InvalidValueError
+        When `rho` is not above 0: the penalty or the price is missing.
+    """
+    if not rho > 0:
+        raise InvalidValueError(f"rho must be > 0, was {rho}; set a penalty and a price above 0")
+    if warm_price_fraction >= 1:
+        return Knob(run_rho=rho)
+    saved = 1 - warm_price_fraction
+    return Knob(
+        run_rho=max(_RUN_SHARE * rho / saved, min(rho, 1.2 / saved)),
+        warm_rho=max(1.2, (1 - _RUN_SHARE) * rho / warm_price_fraction),
+    )

@@ -1,0 +1,183 @@
+"""This file knows what a forecast asks of a service: bands of instances for now and for one boot.
+
+The bands do not depend on the fleet, so that a whole day of them is computed at once; what is then
+done with the fleet there is, is the planner's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+
+from foretide.errors import InvalidValueError
+from foretide.model.demand import FloatArray
+from foretide.plan.capacity import layer_table
+from foretide.plan.layers import IntArray, SingleArray, band, filled_fraction, quantile_weights
+from foretide.plan.policy import ServicePolicy
+
+# billed minutes that a promote costs: it is nearly free, but flapping wears
+_PROMOTE_COST_MINUTES = 0.5
+_WIDTH_FACTOR, _WIDTH_FLOOR, _WIDTH_CEILING = 1.25, 0.20, 0.60
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What the forecast asks for at one instant.
+
+    Parameters
+    ----------
+    forecast_id : str
+        The forecast it rests on.
+    predicted_rps, upper_rps : float
+        Median and 95 % quantile of demand at lead = boot.
+    width_fraction : float
+        (Q.95 - Q.05) / max(Q.50, what one instance serves) at lead = boot.
+    width_max_fraction : float
+        Below this the interval is low enough to remove capacity.
+    serving_up, serving_low : int
+        Serving instances: grow to `up`, shrink to no less than `low`.
+    total_up, total_low : int
+        The same for serving and warm together.
+    """
+
+    forecast_id: str
+    predicted_rps: float
+    upper_rps: float
+    width_fraction: float
+    width_max_fraction: float
+    serving_up: int
+    serving_low: int
+    total_up: int
+    total_low: int
+
+    def __post_init__(self) -> None:
+        if self.serving_up > self.serving_low or self.total_up > self.total_low:
+            raise InvalidValueError("a band must not end below where it begins")
+
+
+class NeedBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What the forecast asks for at many instants.
+
+    Parameters
+    ----------
+    low_rps, predicted_rps, upper_rps, width_fraction : ndarray, shape (instants,)
+        5 %, 50 % and 95 % quantiles at lead = boot, and the relative width between them.
+    serving_up, serving_low, total_up, total_low : ndarray of int, shape (instants,)
+        The bands.
+    """
+
+    low_rps: FloatArray
+    predicted_rps: FloatArray
+    upper_rps: FloatArray
+    width_fraction: FloatArray
+    serving_up: IntArray
+    serving_low: IntArray
+    total_up: IntArray
+    total_low: IntArray
+
+    def at(self, row: int, *, forecast_id: str, width_max_fraction: float) -> Need:
+        """Return the need of one instant."""
+        return Need(
+            forecast_id=forecast_id,
+            predicted_rps=float(self.predicted_rps[row]),
+            upper_rps=float(self.upper_rps[row]),
+            width_fraction=float(self.width_fraction[row]),
+            width_max_fraction=width_max_fraction,
+            serving_up=int(self.serving_up[row]),
+            serving_low=int(self.serving_low[row]),
+            total_up=int(self.total_up[row]),
+            total_low=int(self.total_low[row]),
+        )
+
+
+def low_width_bound(widths: FloatArray) -> float:
+    """Return the width below which an interval counts as low.
+
+    Parameters
+    ----------
+    widths : ndarray, shape (instants,)
+        Relative widths of the trailing 7 days; may be empty.
+
+    Returns
+    -------
+    float
+        1.25 x their median within [0.2, 0.6]; the strictest, 0.2, without any history.
+    """
+    if not len(widths):
+        return _WIDTH_FLOOR
+    return min(max(_WIDTH_FACTOR * float(np.median(widths)), _WIDTH_FLOOR), _WIDTH_CEILING)
+
+
+def needs(
+    quantiles_rps: FloatArray, levels: tuple[float, ...], *, policy: ServicePolicy, peak_rps: float
+) -> NeedBlock:
+    """Return what quantiles of the coming minutes ask of a service.
+
+    Parameters
+    ----------
+    quantiles_rps : ndarray, shape (instants, minutes, levels)
+        Demand in each coming minute; minute 0 is the one that begins now. At least
+        `policy.horizon_minutes` of them.
+    levels : tuple of float
+        Quantile levels; must hold .05, .5 and .95.
+    policy : ServicePolicy
+        The service.
+    peak_rps : float
+        Trailing 99.9 % quantile of demand: what head-room and warm floor are fractions of.
+
+    Returns
+    -------
+    NeedBlock
+        One entry per instant, each as if it had been computed alone.
+    """
+    minutes = policy.horizon_minutes
+    quantiles = quantiles_rps[:, :minutes]
+    table = layer_table(
+        policy.curve, float(quantiles[:, :, -1].max()), policy.min_count, policy.max_count
+    )
+    filled = filled_fraction(quantiles, quantile_weights(levels), table)
+    serving, total = _bands(filled, policy, peak_rps, table)
+    at_boot = quantiles[:, policy.boot_minutes]
+    low, median, high = (at_boot[:, levels.index(level)] for level in (0.05, 0.5, 0.95))
+    return NeedBlock(
+        low_rps=low,
+        predicted_rps=median,
+        upper_rps=high,
+        width_fraction=(high - low) / np.maximum(median, table[1]),
+        serving_up=serving[0],
+        serving_low=serving[1],
+        total_up=total[0],
+        total_low=total[1],
+    )
+
+
+def _bands(
+    filled: SingleArray, policy: ServicePolicy, peak_rps: float, table: FloatArray
+) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
+    knob, boot, least = policy.knob, policy.boot_minutes, policy.min_count
+    peak_count = peak_rps / table[1]
+    head = math.ceil(knob.run_head_fraction * peak_count)
+    if not policy.has_warm_pool:
+        up, low = band(
+            filled, rho=knob.run_rho, lead_minutes=boot, launch_cost_minutes=boot, min_count=least
+        )
+        up, low = _capped(policy, up + head, low + head)
+        return (up, low), (up, low)
+    up, low = band(
+        filled, rho=knob.run_rho, lead_minutes=0, launch_cost_minutes=_PROMOTE_COST_MINUTES,
+        min_count=least,
+    )  # fmt: skip
+    up, low = up + head, low + head
+    floor = up + math.ceil(knob.warm_floor_fraction * peak_count)
+    total_up = total_low = floor
+    if knob.warm_rho:
+        warm_up, warm_low = band(
+            filled, rho=knob.warm_rho, lead_minutes=boot, launch_cost_minutes=boot, min_count=least
+        )
+        total_up, total_low = np.maximum(warm_up, floor), np.maximum(warm_low, floor)
+    return _capped(policy, up, low), _capped(policy, total_up, total_low)
+
+
+def _capped(policy: ServicePolicy, up: IntArray, low: IntArray) -> tuple[IntArray, IntArray]:
+    return np.minimum(up, policy.max_count), np.minimum(low, policy.max_count)

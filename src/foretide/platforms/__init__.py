@@ -1,0 +1,1 @@
+"""The programmable execution service: the port every platform answers."""

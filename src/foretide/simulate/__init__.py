@@ -1,0 +1,1 @@
+"""The same tick in a made world, its rivals, its clairvoyant limit and its report."""

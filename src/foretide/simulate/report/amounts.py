@@ -1,0 +1,39 @@
+"""This file knows how shares and sums of money are written for people."""
+
+from __future__ import annotations
+
+import math
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as a percentage with two figures that count, such as `0.083 %`."""
+    value = 100 * fraction
+    if value == 0:
+        return "0 %"
+    if value < 0.0001:
+        return "< 0.0001 %"
+    decimals = max(0, 1 - math.floor(math.log10(value)))
+    text = f"{value:.{decimals}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def usd(amount: float, decimals: int = 2) -> str:
+    """Return an amount of USD, with cents below ten and in whole dollars from there on.
+
+    Parameters
+    ----------
+    amount : float
+        USD, >= 0.
+    decimals : int
+        How many at most are shown below ten, >= 2; prices per hour need four.
+
+    Returns
+    -------
+    str
+        Such as `$0.0042`, `$3.40` or `$1,234`.
+    """
+    if amount >= 10:
+        return f"${amount:,.0f}"
+    text = f"{amount:.{decimals}f}"
+    whole, cents = text.split(".")
+    return f"${whole}.{cents[:2]}{cents[2:].rstrip('0')}"

@@ -1,0 +1,1 @@
+"""The autoscalers that others run, each played by the referee's rules: one file per rival."""

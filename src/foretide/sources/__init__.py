@@ -1,0 +1,1 @@
+"""Where events and demand come from: files, logs, Prometheus."""

@@ -1,0 +1,1 @@
+"""What is kept: events, demand, audit, dead letters and the journal."""

@@ -1,0 +1,75 @@
+"""What is checked is what is explained: the example file and the reference page."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+import msgspec
+import pytest
+
+from foretide.config import load_config
+from foretide.config.describe import SECTIONS, Setting, settings_of
+from foretide.config.reference import config_reference
+from foretide.config.template import example_config
+
+EVERY = [(header, setting) for header in SECTIONS for setting in settings_of(SECTIONS[header])]
+
+
+def test_the_example_loads_as_it_stands() -> None:
+    config = load_config(example_config(), origin="example")
+    assert set(config.apps) == {"shop"}
+    assert config.services["web"].mode == "shadow"
+
+
+def test_the_example_with_its_event_uncommented_loads() -> None:
+    text = re.sub(
+        r"(?m)^# (\[\[app\.shop\.events\]\]|(?:name|start|end|uplift_factor) = )",
+        r"\1",
+        example_config(),
+    )
+    (event,) = load_config(text, origin="example").apps["shop"].events
+    assert event.uplift_factor == 2.5
+
+
+def test_the_example_with_the_other_choices_loads() -> None:
+    chosen = ("latency_objective_s", "service_time_s", "concurrency", "penalty_usd_per_request")
+    text = re.sub(rf"(?m)^# ((?:{'|'.join(chosen)}|scale_down) = )", r"\1", example_config())
+    text = re.sub(r"(?m)^(instance_rps|objective_fraction) = .*\n", "", text)
+    service = load_config(text, origin="example").services["web"]
+    assert (service.concurrency, service.penalty_usd_per_request) == (4, 0.0005)
+
+
+def test_the_example_has_no_line_over_100() -> None:
+    assert max(len(line) for line in example_config().splitlines()) <= 100
+
+
+@pytest.mark.parametrize(("header", "setting"), EVERY, ids=[f"{h}{s.key}" for h, s in EVERY])
+def test_every_setting_is_explained(header: str, setting: Setting) -> None:
+    page = config_reference()
+    section = page[page.index(f"## `{header}`") :].split("\n## ")[0]
+    (row,) = [line for line in section.splitlines() if line.startswith(f"| `{setting.key}` |")]
+    assert len(setting.meaning.split()) >= 3
+    assert setting.meaning in row
+    assert setting.allowed in row
+    assert setting.key == "events" or f"{setting.key} = {setting.example}" in example_config()
+
+
+@pytest.mark.parametrize("header", SECTIONS)
+def test_every_example_is_allowed_by_its_type(header: str) -> None:
+    fields: dict[str, Any] = {
+        f.encode_name: f.type for f in msgspec.structs.fields(SECTIONS[header])
+    }
+    for setting in settings_of(SECTIONS[header]):
+        if setting.example:
+            value = tomllib.loads(f"value = {setting.example}")["value"]
+            msgspec.convert(value, fields[setting.key])
+
+
+def test_every_number_says_its_unit_in_its_name() -> None:
+    # Counts of instances and of requests at once have none.
+    bare = {"min_instances", "max_instances", "concurrency"}
+    for _, setting in EVERY:
+        is_number = " number" in setting.allowed
+        assert bool(setting.unit) == (is_number and setting.key not in bare), setting.key
