@@ -169,6 +169,7 @@ def test_long_after_the_data_is_answered_with_a_note(run: Run, table: Path) -> N
         (["--timezone", "Mars/Olympus"], "--timezone Mars/Olympus"),
         (["--plot", "absent/f.html"], "--plot absent/f.html"),
         (["--plot", "."], "--plot .: is a folder"),
+        (["--plot", "out.parquet"], "--plot out.parquet: is also the demand or --out"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_nothing_is_written(
@@ -181,6 +182,14 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
     assert named in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demand_is_never_written_over(run: Run, table: Path) -> None:
+    before = table.read_bytes()
+    done = run(table, "--out", table)
+    assert done.returncode == 2
+    assert "name another file" in done.stderr
+    assert table.read_bytes() == before
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a table"])

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from foretide.cli.sparkline import NOT_OBSERVED, sparkline
 
-values_of_any_length = st.lists(
-    st.floats(0, 1e12) | st.just(float("nan")), max_size=200
-).map(np.array)
+values_of_any_length = st.lists(st.floats(0, 1e12) | st.just(float("nan")), max_size=200).map(
+    np.array
+)
 
 
 def test_only_zero_is_the_lowest_block_and_missing_is_blank() -> None:

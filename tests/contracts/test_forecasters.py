@@ -165,6 +165,17 @@ def test_chunk_mates_and_their_order_change_nothing(model: Forecaster, step_s: i
 
 
 @every_forecaster
+@pytest.mark.parametrize("silent_h", [0, 200])
+def test_a_level_does_not_depend_on_the_others_asked_for(model: Forecaster, silent_h: int) -> None:
+    demand = made("a", 20)
+    at = demand.end + timedelta(hours=silent_h)
+    (all_levels,) = issued(model, [demand], at)
+    for column, level in enumerate(LEVELS):
+        (alone,) = issued(model, [demand], at, levels=(level,))
+        assert alone.values.tobytes() == all_levels.values[:, [column]].tobytes()
+
+
+@every_forecaster
 @pytest.mark.parametrize(
     ("days", "is_noted"),
     [(0, True), (1 / 24, True), (2 / 24, True), (1, True), (5, True), (30, False)],
@@ -180,6 +191,19 @@ def test_little_history_is_said_and_wide(model: Forecaster, days: float, *, is_n
 
 def relative_width(found: Forecast) -> float:
     return float((found.values[:, -1] - found.values[:, 0]).mean() / found.values[:, 1].mean())
+
+
+@every_forecaster
+@pytest.mark.parametrize("back_h", [1, 23, 24, 30, 80, 84, 140, 166, 1000])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris"])
+def test_a_single_point_is_held_to_loosely(model: Forecaster, back_h: int, zone: str) -> None:
+    demand = Demand(series_id="one", start=START, step_s=HOUR_S, values=np.array([100.0]))
+    at = START + timedelta(hours=back_h)
+    (found,) = issued(model, [demand], at, levels=(0.05, 0.5, 0.95), zone=zone)
+    assert found.note
+    assert (found.values[:, 0] < 75).all()
+    assert (np.abs(found.values[:, 1] - 100) < 1).all()
+    assert (found.values[:, 2] > 130).all()
 
 
 @every_forecaster

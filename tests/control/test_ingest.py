@@ -3,10 +3,12 @@ from __future__ import annotations
 import gzip
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foretide.control import ingest
@@ -33,11 +35,16 @@ def imported(store: Path, path: Path, order: Order = Order()) -> ImportReport:  
 
 
 def kept(store: Path) -> list[tuple[object, ...]]:
-    with Warehouse(store) as warehouse:
-        return warehouse._connection.execute(
-            "SELECT e.ts, f.name, e.status, e.device FROM events e JOIN features f "
-            "USING (feature_id) ORDER BY ALL"
-        ).fetchall()
+    return asked(
+        store,
+        "SELECT e.ts, f.name, e.status, e.device FROM events e JOIN features f "
+        "USING (feature_id) ORDER BY ALL",
+    )
+
+
+def asked(store: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(store)) as connection:
+        return connection.execute(query).fetchall()
 
 
 def test_importing_a_content_twice_changes_nothing_whatever_its_name(tmp_path: Path) -> None:
@@ -57,6 +64,9 @@ def test_importing_a_content_twice_changes_nothing_whatever_its_name(tmp_path: P
 
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, sum(map(len, LINES)) - 1))
+@example(len(LINES[0]))  # between two lines
+@example(len(LINES[0]) - 1)  # all of a line but its end
+@example(len(LINES[0]) + 71)  # a shorter line that can be read
 def test_a_log_that_grew_from_any_byte_counts_every_line_once(
     tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:
@@ -141,7 +151,9 @@ def test_rows_name_their_app_unless_one_is_forced(tmp_path: Path) -> None:
 
 def test_values_out_of_range_are_dropped_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "e.csv"
-    path.write_text("ts,status,duration_s\n1714557600,999,-1\n1,200,NaN\n", encoding="utf-8")
+    path.write_text(
+        "ts,status,duration_s\n1714557600,999,-1\n1714557600,200,NaN\n", encoding="utf-8"
+    )
     notes = imported(tmp_path / "s", path).notes
     assert "1 status values outside 100-599 dropped" in notes
     assert "2 durations below zero or not finite dropped" in notes
@@ -176,7 +188,9 @@ def test_a_fetched_answer_is_filed_once(tmp_path: Path) -> None:
             assert report.stored_count == stored
 
 
-def test_the_elastic_log_stores_all_but_the_line_it_names(tmp_path: Path, shared_data: Path) -> None:
+def test_the_elastic_log_stores_all_but_the_line_it_names(
+    tmp_path: Path, shared_data: Path
+) -> None:
     path = shared_data / "events" / "elastic_apache_logs.combined.log.gz"
     report = imported(tmp_path / "s", path)
     assert (report.stored_count, report.rejected_count) == (9_999, 1)
@@ -200,10 +214,9 @@ def test_the_auriq_events_keep_devices_and_countries_with_consent(
     with gzip.open(path, "rt", encoding="utf-8") as file:
         raw = pl.read_csv(file.read().encode())
     regions = raw["region"].drop_nulls().str.slice(0, 2).str.to_uppercase()
+    countries = dict(asked(tmp_path / "s", "SELECT country, count(*) FROM events GROUP BY 1"))
+    devices = dict(asked(tmp_path / "s", "SELECT device, count(*) FROM events GROUP BY 1"))
     with Warehouse(tmp_path / "s") as warehouse:
-        run = warehouse._connection.execute
-        countries = dict(run("SELECT country, count(*) FROM events GROUP BY 1").fetchall())
-        devices = dict(run("SELECT device, count(*) FROM events GROUP BY 1").fetchall())
         assert warehouse.counts().sessions == raw["uid"].n_unique()
     assert countries["US"] == (regions == "US").sum()
     assert countries["JP"] == (regions == "JP").sum()
@@ -216,7 +229,7 @@ def test_the_azure_calls_need_a_zone_and_become_demand_of_all(
 ) -> None:
     path = shared_data / "events" / "azure_llm_inference_conv.csv.gz"
     wish = Wish(columns={"ts": "TIMESTAMP"})
-    with pytest.raises(InputError, match="line 2: TIMESTAMP has no time zone; .* --timezone"):
+    with pytest.raises(InputError, match=r"line 2: TIMESTAMP has no time zone; .* --timezone"):
         look_at(path, Order(wish=wish))
     imported(tmp_path / "s", path, Order(wish=Wish(columns=wish.columns, zone="UTC"), app="llm"))
     with Warehouse(tmp_path / "s") as warehouse:

@@ -10,9 +10,15 @@ WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 @pytest.mark.parametrize(
     ("user_agent", "device"),
     [
-        (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/120.0 Safari/537.36", "desktop"),
+        (
+            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/120.0 Safari/537.36",
+            "desktop",
+        ),
         (f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1) {WEBKIT} Chrome/32.0", "desktop"),
-        ("Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0", "desktop"),
+        (
+            "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0",
+            "desktop",
+        ),
         (f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {WEBKIT} Chrome/120.0", "desktop"),
         (f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) {WEBKIT} Mobile/15E148", "phone"),
         (f"Mozilla/5.0 (iPad; CPU OS 16_0 like Mac OS X) {WEBKIT} Mobile/15E148", "tablet"),

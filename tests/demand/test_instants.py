@@ -60,6 +60,7 @@ def test_usual_spellings_of_utc_are_read(text: str) -> None:
         ("2024-13-01T10:00:00Z", UNREADABLE),
         ("-5", UNREADABLE),
         ("2150-01-01T00:00:00Z", OUT_OF_RANGE),
+        ("0", OUT_OF_RANGE),
     ],
 )
 def test_what_is_no_instant_is_told_apart(value: str | None, reason: str) -> None:

@@ -51,7 +51,7 @@ def test_days_begin_at_the_time_of_day_of_the_forecast() -> None:
     # The bucket open at 05:30 is not observed; the one from 06:00 is the first to forecast.
     assert np.isnan(chunk.bins[0, -1, -1])
     assert chunk.bins[0, -1, -2] == 8 * 24 + 4
-    assert chunk.silent_s[0] == HOUR_S
+    assert chunk.silent_s[0] == 0
 
 
 def test_only_the_last_eight_weeks_are_kept() -> None:

@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def content_of(path: Path, *, is_tail_stored: bool = True) -> Content:
     reader = LineReader(path)
     list(reader)
-    return reader.content(is_tail_stored=reader.has_tail and is_tail_stored)
+    return reader.content(is_tail_stored=is_tail_stored)
 
 
 @given(texts, st.integers(1, 30), st.booleans())

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foretide.errors import InputError
 from foretide.model.batch import RawBatch
@@ -23,6 +25,32 @@ def test_csv_rows_keep_their_line_numbers_across_quoted_line_ends(tmp_path: Path
     (batch,) = read(tmp_path / "a.csv", text)
     assert batch.frame.select("line", "feature").rows() == [(2, "/a"), (4, "/b")]
     assert [(r.line, r.reason) for r in batch.rejects] == [(6, "2 fields where the header has 3")]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_stray_quote_costs_its_own_line_only(tmp_path: Path, place: int) -> None:
+    fields = ["1714557600", "/bad", "x"]
+    fields[place] = '"' + fields[place]
+    good = [f"1714557{n:03d},/p,x" for n in range(600, 700)]
+    lines = ["ts,feature,note", *good[:50], ",".join(fields), *good[50:]]
+    (batch,) = read(tmp_path / "a.csv", "\n".join(lines) + "\n")
+    assert [(r.line, r.reason) for r in batch.rejects] == [(52, "a quote is not closed")]
+    assert batch.frame["line"].to_list() == [*range(2, 52), *range(53, 103)]
+    assert batch.frame["feature"].unique().to_list() == ["/p"]
+
+
+@given(
+    st.lists(st.sampled_from(["1714557600,/a,x", ",", '"', "", 'a"b', '"q",w', "é,,"]), max_size=20)
+)
+def test_no_rows_break_the_reader_and_every_line_is_accounted_for(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "a.csv"
+    (batch,) = read(path, "\n".join(["ts,feature,note", *lines]) + "\n")
+    seen = batch.frame["line"].to_list() + [reject.line for reject in batch.rejects]
+    assert len(seen) == len(set(seen)) == batch.lines
+    assert set(batch.frame["feature"]) <= {"/a"}
+    assert set(seen) <= {n for n, line in enumerate(lines, 2) if line}
 
 
 def test_semicolons_foreign_names_and_blanks_are_understood(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -57,6 +58,7 @@ def test_variants_of_the_formats_are_read(line: str) -> None:
         (COMBINED.removesuffix('"'), "a quote is not closed"),
         ("no log at all", "not a line of an access log"),
         (COMMON.replace("GET /a.gif?x=1 HTTP/1.0", "-"), "request is not METHOD PATH"),
+        (COMMON.replace("2000", "1970"), "timestamp not in the years 1990-2099"),
         (COMMON.replace("Oct", "Okt"), "time is not [day/Mon/year:h:m:s +zone]"),
     ],
 )
@@ -77,7 +79,21 @@ def test_what_is_kept_of_a_bad_line_holds_no_identity() -> None:
 
 
 pieces = st.sampled_from(
-    ['"', " ", "\\", '\\"', "-", "[", "]", "GET /x", "200", "0", "10/Oct/2000:13:55:36 -0700", "é"]
+    [
+        '"',
+        " ",
+        "٣",
+        "\\",
+        '\\"',
+        "-",
+        "[",
+        "]",
+        "GET /x",
+        "200",
+        "0",
+        "10/Oct/2000:13:55:36 -0700",
+        "é",
+    ]
 )
 strange = st.lists(pieces, max_size=30).map("".join)
 cut = st.integers(0, len(COMBINED)).flatmap(

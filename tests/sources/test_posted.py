@@ -35,7 +35,13 @@ def test_foreign_names_and_unix_times_are_read() -> None:
 
 def test_each_bad_line_is_refused_with_its_number_and_reason() -> None:
     good = json.dumps(GOOD)
-    bad = ["{", '{"ts": [1]}', '{"feature": "/a"}', '{"ts": "2024-05-01T10:00:00"}', b'{"a": "\xff"}']
+    bad = [
+        "{",
+        '{"ts": [1]}',
+        '{"feature": "/a"}',
+        '{"ts": "2024-05-01T10:00:00"}',
+        b'{"a": "\xff"}',
+    ]
     batch = parsed(good, "", *bad, good)
     assert batch.frame["line"].to_list() == [1, 8]
     assert [reject.line for reject in batch.rejects] == [3, 4, 5, 6, 7]

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretide.errors import InputError, InvalidValueError, StoreError
@@ -102,6 +103,26 @@ def test_spans_steps_and_names_choose(warehouse: Warehouse) -> None:
         warehouse.demand(app="shop", step_s=90)
 
 
+@pytest.mark.parametrize("step_s", [60, 600, 3600])
+@pytest.mark.parametrize(("low_min", "high_min"), [(-90, 30), (7, 95), (60, 400), (500, 900)])
+def test_a_part_asked_for_is_that_part_of_the_whole(
+    warehouse: Warehouse, step_s: int, low_min: int, high_min: int
+) -> None:
+    filed(warehouse, events(*((60.0 * at, "/a") for at in (*range(50), *range(90, 180), 320))))
+    filed(warehouse, events((0, "/rare")))
+    start, end = NOON + timedelta(minutes=low_min), NOON + timedelta(minutes=high_min)
+    part = warehouse.demand(app="shop", start=start, end=end, step_s=step_s)
+    for whole in warehouse.demand(app="shop", step_s=step_s):
+        step = timedelta(seconds=step_s)
+        at = [whole.start + n * step for n in range(len(whole.values))]
+        expected = [v for t, v in zip(at, whole.values, strict=True) if start <= t < end]
+        found = [one for one in part if one.series_id == whole.series_id]
+        assert len(found) == bool(expected)
+        for one in found:
+            assert one.start == next(t for t in at if t >= start)
+            np.testing.assert_array_equal(one.values, expected)
+
+
 def test_hourly_stamps_make_an_hourly_series(warehouse: Warehouse) -> None:
     filed(warehouse, events(*((3600.0 * at + 300, "/a") for at in range(24))))
     (found,) = warehouse.demand()
@@ -157,18 +178,17 @@ def test_a_process_killed_while_filing_leaves_nothing(tmp_path: Path) -> None:
         assert warehouse.counts().events == warehouse.counts().imports == 0
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 6 * 3600), st.integers(1, 3)), min_size=1, max_size=40),
     st.data(),
 )
 def test_sessions_are_cut_at_half_an_hour_of_silence_also_across_imports(
-    tmp_path: Path, calls: list[tuple[int, int]], data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, calls: list[tuple[int, int]], data: st.DataObject
 ) -> None:
     ordered = sorted(calls)
     cut = data.draw(st.integers(0, len(ordered)))
-    with Warehouse(tmp_path / "s.duckdb", may_create=True) as warehouse:
-        warehouse._connection.execute("DELETE FROM events; DELETE FROM visits")
+    with Warehouse(tmp_path_factory.mktemp("store") / "s.duckdb", may_create=True) as warehouse:
         for part in (ordered[:cut], ordered[cut:]):
             batches = [
                 events(*((at, "/a") for at, who in part if who == visitor), visitor=visitor)
@@ -182,19 +202,16 @@ def expected_sessions(calls: list[tuple[int, int]]) -> int:
     found = 0
     for visitor in (1, 2, 3):
         times = sorted(at for at, who in calls if who == visitor)
-        found += sum(
-            1 for i, at in enumerate(times) if i == 0 or at - times[i - 1] > 1800
-        )
+        found += sum(1 for i, at in enumerate(times) if i == 0 or at - times[i - 1] > 1800)
     return found
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None)
 @given(st.permutations([(float(17 * at), "/a" if at % 3 else "/b") for at in range(30)]))
 def test_the_order_of_the_rows_changes_no_demand(
-    tmp_path: Path, rows: list[tuple[float, str]]
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[float, str]]
 ) -> None:
-    with Warehouse(tmp_path / "s.duckdb", may_create=True) as warehouse:
-        warehouse._connection.execute("DELETE FROM events; DELETE FROM minutes")
+    with Warehouse(tmp_path_factory.mktemp("store") / "s.duckdb", may_create=True) as warehouse:
         filed(warehouse, events(*rows[:11]), events(*rows[11:]))
         found = [(one.series_id, one.values.tolist()) for one in warehouse.demand()]
     calls = Counter((feature, int(at // 60)) for at, feature in rows)
@@ -292,12 +309,13 @@ def test_a_damaged_store_is_told_in_one_line(tmp_path: Path) -> None:
 
 def test_another_version_or_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.duckdb"
-    with Warehouse(path, may_create=True) as warehouse:
-        warehouse._connection.execute("UPDATE about SET version = 99")
+    Warehouse(path, may_create=True).close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE about SET version = 99")
     with pytest.raises(StoreError, match="version 99"):
         Warehouse(path)
-    with Warehouse(tmp_path / "t.duckdb", may_create=True) as warehouse:
-        warehouse._connection.execute("DROP TABLE about")
+    with duckdb.connect(str(tmp_path / "t.duckdb")) as connection:
+        connection.execute("CREATE TABLE mine (a INTEGER)")
     with pytest.raises(StoreError, match="not a store"):
         Warehouse(tmp_path / "t.duckdb")
 

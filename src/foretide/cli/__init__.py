@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from foretide.cli import backtest, demand, demo, forecast, ingest, init, reference
+from foretide.cli import backtest, demand, demo, forecast, ingest, init, plan, reference, replay
 from foretide.errors import ForetideError
 
 app = typer.Typer(
@@ -22,7 +22,9 @@ app.command(name="import")(ingest.ingest)
 app.command(name="demand")(demand.demand)
 app.command(name="reference", hidden=True)(reference.reference)
 app.command(name="forecast")(forecast.forecast)
+app.command(name="plan")(plan.plan)
 app.command(name="backtest")(backtest.backtest)
+app.command(name="replay")(replay.replay)
 app.command(name="demo")(demo.demo)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foretide.cli.durations import step_s
-from foretide.cli.ingest import DEFAULT_STORE
+from foretide.cli.where import STORE_HELP, store_path
 from foretide.errors import InputError
 from foretide.model.instant import parse_instant
 
@@ -26,7 +26,7 @@ _BUCKETS_MOST = 2000
 
 
 def demand(
-    store: Annotated[Path, typer.Option(help="The store to read.")] = DEFAULT_STORE,
+    store: Annotated[Path | None, typer.Option(help=STORE_HELP)] = None,
     app: Annotated[str, typer.Option(help="Only this app.")] = "",
     feature: Annotated[str, typer.Option(help="Only this feature.")] = "",
     since: Annotated[str, typer.Option(help="Only buckets from here (ISO 8601 with zone).")] = "",
@@ -53,7 +53,7 @@ def demand(
         raise InputError(f"--out {out}: no folder {out.parent}; make it first")
     from foretide.store.warehouse import Warehouse
 
-    with Warehouse(store) as warehouse:
+    with Warehouse(store_path(store)) as warehouse:
         apps = _chosen_apps(warehouse, app, feature)
         if out is not None:
             _write(warehouse, apps, feature, (start, end), bucket_s, out)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from foretide.simulate.outcome import SeriesOutcome
     from foretide.simulate.scenario import Scenario
 
-_SHOP_DAYS, _SHOP_SEED = 14, 7
+_SHOP_DAYS, _SHOP_SEED, _SHOP_PEAK = 14, 7, 120.0  # sessions/minute
 _WARMUP_DAYS = 7.0
 
 
@@ -94,30 +94,29 @@ def _title(trace: Path | None, demand: Demand) -> str:
 
 def _shop(folder: Path) -> Path:
     """Return the shop's events as a file, made when it is not there yet."""
-    path = folder / f"shop-{_SHOP_DAYS}d-{_SHOP_SEED}.parquet"
+    path = folder / f"shop-{_SHOP_DAYS}d-{_SHOP_PEAK:.0f}-{_SHOP_SEED}.parquet"
     if path.exists():
         return path
     from datetime import UTC, datetime
 
+    import polars as pl
     from rich.console import Console
 
     from foretide.simulate.shop import APP, shop_events, shop_frame
 
     with Console(stderr=True).status("making two weeks of a synthetic web shop"):
         events = shop_events(
-            seed=_SHOP_SEED, start=datetime(2026, 3, 2, tzinfo=UTC), days=_SHOP_DAYS
+            seed=_SHOP_SEED,
+            start=datetime(2026, 3, 2, tzinfo=UTC),
+            days=_SHOP_DAYS,
+            peak_sessions_per_minute=_SHOP_PEAK,
         )
         frame = shop_frame(events)
         part = path.with_suffix(".part")
-        frame.with_columns(app=_literal(APP)).write_parquet(part, compression="zstd")
+        frame.insert_column(0, pl.repeat(APP, len(frame), eager=True).alias("app"))
+        frame.write_parquet(part, compression="zstd")
         part.replace(path)
     return path
-
-
-def _literal(text: str) -> object:
-    import polars as pl
-
-    return pl.lit(text)
 
 
 def _chosen(store: Path, series: str) -> Demand:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from foretide.simulate.outcome import SeriesOutcome
 
 _FRAME_MINUTES = 10
+_FRAME_S = 0.012  # two weeks pass in half a minute: a person can follow the tide
 _FORECAST_MINUTES = 360
 _DAY_S, _DAY_MINUTES = 86_400, 1440
 _LEVELS = (0.05, 0.5, 0.95)
@@ -47,10 +49,13 @@ def play(trace: Trace, rules: Scenario, *, folder: Path, title: str) -> SeriesOu
     rival = hpa_counts(trace.minutes_rps, capacity_rps=trace.capacity_rps, scenario=rules)
     path = journal_path(folder, trace.demand.series_id)
     path.unlink(missing_ok=True)
+    pause = Event()
     with FileJournal(path, is_durable=False) as journal, LiveView(title) as view:
         game = Play(trace.demand, scenario=rules, capacity_rps=trace.capacity_rps, journal=journal)
         for frame in _frames(trace, rules, game, rival):
             view.show(frame)
+            if view.is_watched:
+                pause.wait(_FRAME_S)
     return finish(trace, rules, game, policies=("hpa", "oracle"))
 
 
@@ -102,6 +107,7 @@ def _frame(
         standings=tuple(
             _standing(name, one, trace, rules, now)
             for name, one in zip(("Foretide", "HPA"), counts, strict=True)
+            if now > trace.first_scored  # before it, everyone still learns
         ),
     )
 

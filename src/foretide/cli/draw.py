@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from foretide.model.demand import Demand
 from foretide.model.forecast import Forecast
@@ -49,18 +50,24 @@ def drawn(demand: Demand, forecast: Forecast, *, width: int, height: int) -> lis
         (forecast.start + timedelta(seconds=forecast.step_s * step), row)
         for step, row in enumerate(forecast.values.tolist())
     ]
-    dots = _means([(column_of(ts), value) for ts, value in past], columns)
-    dots += _means([(column_of(ts), row[middle]) for ts, row in ahead], columns)
+    # Neighbouring buckets are joined; where one is missing the line breaks.
+    reach = math.ceil(demand.step_s / span_s * columns) + 1
+    lines = [
+        _joined(_means([(column_of(ts), value) for ts, value in past], columns), reach),
+        _joined(_means([(column_of(ts), row[middle]) for ts, row in ahead], columns), reach),
+    ]
     low = dict(_means([(column_of(ts) // 2, row[0]) for ts, row in ahead], columns))
     high = dict(_means([(column_of(ts) // 2, row[-1]) for ts, row in ahead], columns))
-    top = max([value for _, value in dots] + list(high.values()), default=0.0) or 1.0
+    seen = [value for line in lines for _, value in line]
+    top = max([*seen, *high.values()], default=0.0) or 1.0
     grid = _shaded(low, high, top, columns // 2, height)
-    _dotted(grid, dots, top)
-    lines = [_heading(forecast)]
+    for line in lines:
+        _dotted(grid, line, top)
+    text = [_heading(forecast)]
     for row, cells in enumerate(grid):
         label = _number(top * (1 - row / height)) if row % 3 == 0 else ""
-        lines.append(f"{label:>{_LABEL}} ┤{''.join(cells)}")
-    return [*lines, _dates(begin, forecast, column_of(forecast.start) // 2, width)]
+        text.append(f"{label:>{_LABEL}} ┤{''.join(cells)}")
+    return [*text, _dates(begin, forecast, column_of(forecast.start) // 2, width)]
 
 
 def _past(demand: Demand, begin: datetime, end: datetime) -> list[tuple[datetime, float]]:
@@ -94,13 +101,26 @@ def _shaded(
     return grid
 
 
-def _dotted(grid: list[list[str]], dots: Sequence[tuple[int, float]], top: float) -> None:
+def _joined(points: Sequence[tuple[int, float]], reach: int) -> list[tuple[int, float]]:
+    line: list[tuple[int, float]] = []
+    for (column, value), (after, next_value) in pairwise(points):
+        width = after - column
+        filled = width if width <= reach else 1
+        line += [(column + at, value + (next_value - value) * at / width) for at in range(filled)]
+    return line + list(points[-1:])
+
+
+def _dotted(grid: list[list[str]], line: Sequence[tuple[int, float]], top: float) -> None:
     rows = 4 * len(grid)
     cells: dict[tuple[int, int], int] = {}
-    for column, value in dots:
+    last_column, last_row = -2, 0
+    for column, value in line:
         row = rows - 1 - min(int(value / top * rows), rows - 1)
-        cell = (row // 4, column // 2)
-        cells[cell] = cells.get(cell, 0) | _DOTS[row % 4][column % 2]
+        begin = last_row if column == last_column + 1 else row
+        for dot in range(min(begin, row), max(begin, row) + 1):
+            cell = (dot // 4, column // 2)
+            cells[cell] = cells.get(cell, 0) | _DOTS[dot % 4][column % 2]
+        last_column, last_row = column, row
     for (row, column), mask in cells.items():
         grid[row][column] = chr(_BRAILLE + mask)
 
@@ -119,6 +139,8 @@ def _dates(begin: datetime, forecast: Forecast, issued_column: int, width: int) 
 
 
 def _number(value: float) -> str:
+    if value and not 1e-3 <= value < 1e12:
+        return f"{value:.2e}"
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= limit:
             return f"{value / (1e3 if unit == 'k' else limit):.1f} {unit}"

@@ -54,8 +54,8 @@ def forecast(
     levels = _levels(quantile or [])
     instants = _instants(at or [])
     zone = _zone(timezone)
-    for flag, path in (("--out", out), ("--plot", plot)):
-        _check_writable(flag, path)
+    _check_writable("--out", out, taken=[demand])
+    _check_writable("--plot", plot, taken=[demand, out])
     from foretide.forecast.registry import forecaster
     from foretide.sources.demand_table import read_demand
 
@@ -129,11 +129,15 @@ def _zone(name: str) -> ZoneInfo:
         ) from None
 
 
-def _check_writable(flag: str, path: Path | None) -> None:
-    if path is not None and path.is_dir():
+def _check_writable(flag: str, path: Path | None, taken: Sequence[Path | None]) -> None:
+    if path is None:
+        return
+    if path.is_dir():
         raise InputError(f"{flag} {path}: is a folder; name a file")
-    if path is not None and not path.parent.is_dir():
+    if not path.parent.is_dir():
         raise InputError(f"{flag} {path}: folder {path.parent} does not exist; make it first")
+    if any(other is not None and path.resolve() == other.resolve() for other in taken):
+        raise InputError(f"{flag} {path}: is also the demand or --out; name another file")
 
 
 def _check_history(path: Path, demands: Sequence[Demand], instants: Sequence[datetime]) -> None:

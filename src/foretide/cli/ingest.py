@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from foretide.cli.durations import duration_s, step_s
+from foretide.cli.where import STORE_HELP, store_path
 from foretide.errors import InputError
 from foretide.model.instant import parse_instant
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from foretide.control.tally import ImportReport
     from foretide.store.warehouse import Warehouse
 
-DEFAULT_STORE = Path(".foretide/foretide.duckdb")
 FORMATS = ("log", "ndjson", "csv", "parquet", "demand")
 _PROMETHEUS = "prometheus"
 _FEATURES_MOST = 100_000
@@ -35,7 +35,7 @@ def ingest(
             help="Files or quoted globs, plain or .gz; or `prometheus URL` with --query.",
         ),
     ],
-    store: Annotated[Path, typer.Option(help="The store to import into.")] = DEFAULT_STORE,
+    store: Annotated[Path | None, typer.Option(help=STORE_HELP)] = None,
     app: Annotated[
         str, typer.Option(help="App to file under. [the app column, else 'default']")
     ] = "",
@@ -82,12 +82,14 @@ def ingest(
         heartbeat=heartbeat,
     )
     if paths[0] == _PROMETHEUS and not Path(_PROMETHEUS).exists():
-        _from_prometheus(paths[1:], store, order, query=query, span=(since, until), step=step)
+        _from_prometheus(
+            paths[1:], store_path(store), order, query=query, span=(since, until), step=step
+        )
         return
     for flag, value in (("--query", query), ("--since", since), ("--until", until)):
         if value:
             raise InputError(f"{flag} {value!r}: only for `foretide import prometheus URL`")
-    import_files([Path(path) for path in _expanded(paths)], store, order)
+    import_files([Path(path) for path in _expanded(paths)], store_path(store), order)
 
 
 def order_from(
@@ -100,6 +102,20 @@ def order_from(
     features_max: int,
     heartbeat: str,
 ) -> Order:
+    """Return what the flags of `import` ask for.
+
+    Parameters
+    ----------
+    app, kind, columns, zone, consent, heartbeat : str
+        What stands behind the flags; empty where they were left out.
+    features_max : int
+        Most features of an app.
+
+    Raises
+    ------
+    InputError
+        When a flag holds what it may not.
+    """
     from foretide.control.intake import Order
     from foretide.sources.columns import parse_columns
     from foretide.sources.kinds import Kind, Wish
@@ -148,6 +164,13 @@ def _expanded(paths: Sequence[str]) -> Iterator[str]:
 
 
 def import_files(paths: list[Path], store: Path, order: Order) -> None:
+    """Import files into a store with a progress bar, and tell what became of each.
+
+    Raises
+    ------
+    InputError
+        When one of them cannot be imported; all are looked at before the first is stored.
+    """
     from foretide.control.clock import WallClock
     from foretide.control.ingest import import_file
     from foretide.control.intake import look_at
@@ -247,15 +270,28 @@ def _from_prometheus(
     now = WallClock().now()
     end = parse_instant("--until", span[1]) if span[1] else now
     start = parse_instant("--since", span[0]) if span[0] else end - timedelta(days=7)
-    demands = fetch_demand(
-        urls[0], query, start=start, end=end, step_s=step_s("--step", step), now=now
-    )
+    bucket_s = step_s("--step", step)
+    with _asking() as asked:
+        demands = fetch_demand(
+            urls[0], query, start=start, end=end, step_s=bucket_s, now=now, on_progress=asked
+        )
     with Warehouse(store, may_create=True) as warehouse:
         report = file_fetched(
             warehouse, demands, origin=_origin(urls[0], query), app=order.app, now=now
         )
         _tell(report)
         _tell_whole(warehouse)
+
+
+@contextmanager
+def _asking() -> Generator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("asking Prometheus", total=None)
+        yield lambda done, count: bar.update(task, completed=done, total=count)
 
 
 def _origin(url: str, query: str) -> str:

@@ -132,6 +132,11 @@ class LiveView:
         if self._console.is_terminal:
             self._live.stop()
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether the frames are painted in a terminal."""
+        return self._console.is_terminal
+
     def show(self, frame: LiveFrame) -> None:
         """Take the newest frame; cheap enough to be called on every tick."""
         self._screen.frame = frame
@@ -269,6 +274,8 @@ def _fleet(frame: LiveFrame, width: int) -> Text:
 
 def _standings(frame: LiveFrame) -> Text:
     text = Text(f"{'so far':<12}{'cost':>9}{'over capacity':>16}\n", style=_SOFT)
+    if not frame.standings:
+        text.append("learning, not counted yet\n", style=_SOFT)
     for standing in frame.standings[:3]:
         is_met = standing.violation_fraction <= frame.objective
         text.append(f"{standing.name[:12]:<12}", style="default")

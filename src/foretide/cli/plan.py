@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from foretide.config.settings import Config, ServiceConfig
     from foretide.model.demand import Demand
 
-_PLANNING_STEP_S = 60
-
 
 def plan(
     service: Annotated[str, typer.Argument(help="A [service.NAME] of the configuration.")],
@@ -36,6 +34,7 @@ def plan(
     from foretide.control.lookahead import Lookahead
     from foretide.control.service import policy_from
     from foretide.control.tick import Beat, tick
+    from foretide.demand.total import by_the_minute
     from foretide.model.instant import parse_instant
     from foretide.simulate.world import SimulatedPlatform
     from foretide.store.journal import FileJournal
@@ -47,7 +46,7 @@ def plan(
     chosen = _service(settings, service, config)
     policy = policy_from(service, chosen, version="v1")
     store = config.parent / settings.store.path
-    demand = _demand(store, chosen)
+    demand = by_the_minute(_demand(store, chosen))
     now = parse_instant("--at", at) if at else demand.end
     known = demand.until(now)
     if not len(known.values):
@@ -82,7 +81,7 @@ def _service(settings: Config, name: str, path: Path) -> ServiceConfig:
 
 def _demand(store: Path, service: ServiceConfig) -> Demand:
     """Return the demand of all features of a service together."""
-    from foretide.model.demand import Demand
+    from foretide.demand.total import summed
     from foretide.store.warehouse import Warehouse
 
     with Warehouse(store) as warehouse:
@@ -96,11 +95,4 @@ def _demand(store: Path, service: ServiceConfig) -> Demand:
             ]
     if not found:
         raise InputError(f"{store}: no demand of app {service.app}; run `foretide import` first")
-    if len(found) == 1:
-        return found[0]
-    return Demand(
-        series_id=service.app,
-        start=min(one.start for one in found),
-        step_s=max(one.step_s for one in found),
-        values=_summed(found),
-    )
+    return summed(service.app, found)

@@ -13,13 +13,10 @@ _REASONS = {
     Reason.INTERVAL_TOO_WIDE: "the forecast is too unsure to remove instances",
     Reason.REACTIVE_PROMOTE: "the serving instances are nearly full, so warm ones are woken",
     Reason.SURPRISE: "demand is above anything the forecast thought likely",
-    Reason.SPEND_GUARD: "reserves have cost more than they saved lately",
     Reason.NO_HISTORY: "there is too little history to forecast from",
     Reason.DATA_STALE: "no fresh demand has arrived, so nothing is removed",
-    Reason.FORECAST_STALE: "the forecast is out of date, so nothing is removed",
     Reason.MIN_INSTANCES: "the owner's minimum holds",
     Reason.MAX_INSTANCES: "the owner's maximum holds",
-    Reason.BUDGET_CEILING: "the budget allows no more",
     Reason.STEP_UP_LIMIT: "growth is limited to one step at a time",
     Reason.STEP_DOWN_LIMIT: "removal is limited to one step at a time",
 }

@@ -124,7 +124,9 @@ class Lookahead:
         if self._nowcast is not None and closed - self._nowcast.first < per_day:
             return
         known = self._rps[:closed]
+        self._block = None
         if not has_history(known, step_s):
+            self._nowcast = None  # the last fit is too old to go on with
             return
         horizon_s = (self._policy.horizon_minutes + 1) * MINUTE_S
         self._nowcast = fit(known, step_s=step_s, lead_count=-(-horizon_s // step_s) + 1)
@@ -133,7 +135,6 @@ class Lookahead:
         widths = np.concatenate([*self._widths, np.empty(0)])[-_WIDTH_DAYS * DAY_S // MINUTE_S :]
         self._widths = [widths]
         self._width_max = low_width_bound(widths)
-        self._block = None
 
     def _needs(self, nowcast: Nowcast, minute: int) -> NeedBlock:
         per_bucket = self._demand.step_s // MINUTE_S

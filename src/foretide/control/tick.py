@@ -100,8 +100,10 @@ def tick(
         now=now, fleet=fleet, demand=demand, need=need, policy=policy, memory=before.memory
     )
     changed, gone = fleet_change(before.fleet, fleet)
-    journal.append(
-        Entry(at=now, changed=changed, gone=gone, demand=demand, need=need, plan=decided)
-    )
+    entry = Entry(
+        at=now, changed=changed, gone=gone, demand=demand, need=need, plan=decided,
+        is_start=before.fleet is None,
+    )  # fmt: skip
+    journal.append(entry)
     receipts = tuple(platform.apply(action) for action in decided.actions) if is_acting else ()
     return Beat(fleet=fleet, memory=memory, plan=decided, receipts=receipts)

@@ -15,7 +15,8 @@ from foretide.model.batch import INSTANT
 NO_ZONE = "no time zone"
 UNREADABLE = "not a timestamp (ISO 8601 with a zone, or Unix seconds or milliseconds)"
 ABSENT = "no timestamp"
-OUT_OF_RANGE = "timestamp not in the years 1970-2099"
+# a stamp of 1970 comes from a clock that was never set
+OUT_OF_RANGE = "timestamp not in the years 1990-2099"
 NOT_IN_ZONE = "this wall-clock time does not exist in the zone (clocks went forward)"
 
 _NUMBER = r"^\s*\d+(?:\.\d+)?(?:[eE]\+?\d+)?\s*$"
@@ -24,7 +25,7 @@ _ISO = (
     r"\s*(?<zone>[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)?\s*$"
 )
 _US_PER_S = 1_000_000
-_END_US = 4_102_444_800 * _US_PER_S  # 2100-01-01
+_BEGIN_US, _END_US = 631_152_000 * _US_PER_S, 4_102_444_800 * _US_PER_S  # 1990, 2100
 
 
 class Instants(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -66,8 +67,13 @@ def instants(column: pl.Series, *, zone: str | None = None) -> Instants:
     return _judged(table.with_columns(present=column.is_not_null()))
 
 
+def is_in_range(ts: pl.Expr) -> pl.Expr:
+    """Return whether instants lie in the years in which events can have happened."""
+    return ts.dt.epoch("us").is_between(_BEGIN_US, _END_US, closed="left")
+
+
 def _judged(table: pl.DataFrame) -> Instants:
-    in_range = pl.col("ts").dt.epoch("us").is_between(0, _END_US, closed="left")
+    in_range = is_in_range(pl.col("ts"))
     reason = (
         pl.when(~pl.col("present")).then(pl.lit(ABSENT))
         .when(~pl.col("read")).then(pl.lit(UNREADABLE))

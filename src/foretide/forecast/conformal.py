@@ -23,6 +23,8 @@ _PRIOR_DAYS = 6.0
 _BIN_SHARE = 0.7
 # Even a series that never erred may err: the least spread, in square roots of its level.
 _LEAST_SPREAD = 0.015
+# What is assumed, in square roots of the level, where less than a day of residuals is known.
+_UNKNOWN_SPREAD = 0.2
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -83,7 +85,9 @@ def spread_of(strays: Floats, seen: Floats, levels: tuple[float, ...], level: Fl
     """
     per_bin = _bin_scale(strays, seen)
     even = strays / per_bin[:, None, None]
-    least = np.maximum(_LEAST_SPREAD * level, 1e-6)[:, None]
+    unknown = np.clip(1 - seen.sum(axis=(1, 2, 3)) / strays.shape[3], 0, 1)
+    least = level * (_LEAST_SPREAD + unknown * (_UNKNOWN_SPREAD - _LEAST_SPREAD))
+    least = np.maximum(least, 1e-6)[:, None]
     per_day = np.maximum(_day_scale(even, seen), least)
     own, count = _day_quantiles(even / per_day[:, None, :, None], seen, levels)
     normal = normal_quantiles(levels)
@@ -91,7 +95,7 @@ def spread_of(strays: Floats, seen: Floats, levels: tuple[float, ...], level: Fl
     prior = normal * widened(normal, freedom)[0] * np.sqrt(1 - 2 / _PRIOR_FREEDOM)
     trust = (count / (count + _PRIOR_DAYS))[..., None]
     observed_days = (seen.sum(axis=3) > 0).sum(axis=1).astype(np.float32)
-    stretch = widened(normal, np.maximum(0.8 * observed_days, 1))
+    stretch = widened(normal, np.maximum(0.9 * observed_days, 1.5))
     blend = (trust * own + (1 - trust) * prior) * stretch
     return Spread(
         scale=(per_day[:, :, None] * per_bin[:, None]).astype(np.float32),

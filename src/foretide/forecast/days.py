@@ -131,6 +131,22 @@ def day_type_profiles(
     return found[0], found[1]
 
 
+def smoothed(profile: Floats) -> Floats:
+    """Return a profile averaged over neighbouring bins, a sixteenth of a day in all.
+
+    Few days make a noisy profile; neighbours in time make up for the days that are missing.
+    Bins of an hour or more are left as they are.
+    """
+    half = profile.shape[2] // 32
+    if not half:
+        return profile
+    ring = np.concatenate([profile[:, :, -half:], profile, profile[:, :, :half]], axis=2)
+    total = np.cumsum(ring, axis=2, dtype=np.float64)
+    total = np.concatenate([np.zeros_like(total[:, :, :1]), total], axis=2)
+    width = 2 * half + 1
+    return ((total[:, :, width:] - total[:, :, :-width]) / width).astype(np.float32)
+
+
 def _faded(days: Days, half_life_days: float) -> tuple[Floats, Floats]:
     # Weighted sums of values and of weights before every row, shape (series, rows + 1, bins).
     series, rows, per_day = days.values.shape
@@ -192,8 +208,8 @@ def weekly_middle(days: Days, fallback: Floats, days_ahead: int) -> Floats:
         found[later] += seen
         highest[later] = np.maximum(highest[later], values)
         lowest[later] = np.minimum(lowest[later], np.where(seen > 0, values, np.inf))
-    trimmed = found >= 3
-    extremes = np.where(trimmed, highest + np.where(trimmed, lowest, 0.0), 0.0)
+    trimmed = (found >= 3).astype(np.float32)
+    extremes = np.where(trimmed > 0, highest + lowest, np.float32(0))
     middle = (total - extremes) / np.maximum(found - 2 * trimmed, 1)
     return np.where(found > 0, np.maximum(middle, 0), fallback[:, 1 : count + 1])
 

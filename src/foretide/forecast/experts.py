@@ -21,6 +21,7 @@ from foretide.forecast.days import (
     day_type_profiles,
     decay,
     recent_level,
+    smoothed,
     weekly_middle,
     weekly_profile,
     windows,
@@ -30,23 +31,31 @@ _LOG_STEEPNESS = np.float32(4.0)
 _Scale = tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]
 
 
-def _squared(values: Floats) -> Floats:
-    return np.square(np.maximum(values, 0))
+def _as_is(values: Floats) -> Floats:
+    return values
 
 
 def _logged(values: Floats) -> Floats:
     return np.log1p(_LOG_STEEPNESS * values)
 
 
+# The ways back work in place: the arrays of all origins are by far the largest there are.
+def _squared(values: Floats) -> Floats:
+    np.maximum(values, 0, out=values)
+    return np.square(values, out=values)
+
+
+def _positive(values: Floats) -> Floats:
+    return np.maximum(values, 0, out=values)
+
+
 def _unlogged(values: Floats) -> Floats:
-    return np.expm1(np.clip(values, 0, 30)) / _LOG_STEEPNESS
+    np.clip(values, 0, 30, out=values)
+    np.expm1(values, out=values)
+    return np.divide(values, _LOG_STEEPNESS, out=values)
 
 
-def _kept(values: Floats) -> Floats:
-    return values
-
-
-_SCALES: tuple[_Scale, ...] = ((np.sqrt, _squared), (_kept, _kept), (_logged, _unlogged))
+_SCALES: tuple[_Scale, ...] = ((np.sqrt, _squared), (_as_is, _positive), (_logged, _unlogged))
 
 
 def guesses(
@@ -88,25 +97,30 @@ def guesses(
     for name, (forth, back) in zip(("root", "raw", "log"), _SCALES, strict=True):
         scaled = Days(values=forth(days.values), seen=days.seen)
         profile = daily_profile(scaled, 4.0)
-        guess = back(_with_daily_level(scaled, profile, first, days_ahead))
-        found[f"daily profile, {name}"] = np.clip(guess, 0, ceiling)
-        guess = back(_with_type_level(scaled, profile, weekend, first, days_ahead))
-        found[f"day type, {name}"] = np.clip(guess, 0, ceiling)
+        grown = {
+            "daily profile": _with_daily_level(scaled, profile, first, days_ahead),
+            "day type": _with_type_level(
+                scaled, profile, weekend, first, days_ahead, is_smooth=name == "log"
+            ),
+        }
         if has_weeks:
-            guess = back(_with_weekly_level(scaled, profile, first, days_ahead))
-            found[f"weekly profile, {name}"] = np.clip(guess, 0, ceiling)
+            grown["weekly profile"] = _with_weekly_level(scaled, profile, first, days_ahead)
+        for kind, guess in grown.items():
+            found[f"{kind}, {name}"] = np.minimum(back(guess), ceiling, out=guess)
     return found
 
 
 def _simple(days: Days, profile: Floats, first: int) -> dict[str, Floats]:
     # The same for every day ahead: shape (series, origins, bins).
     per_day = days.values.shape[2]
-    level = recent_level(days, per_day / 8)[:, first:, None]
+    # After a silence nothing recent is known, and the mean of the profile stands in for it.
+    known = recent_level(Days(values=days.seen, seen=days.seen), per_day / 8)
+    level = recent_level(days, per_day / 8) + (1 - known) * profile.mean(axis=2)
     yesterday = np.where(days.seen > 0, days.values, profile[:, :-1])[:, first - 1 :]
     return {
         "last day": yesterday,
         "daily median": daily_median(days, profile, first),
-        "level": np.broadcast_to(level, yesterday.shape),
+        "level": np.broadcast_to(level[:, first:, None], yesterday.shape),
     }
 
 
@@ -137,25 +151,39 @@ def _with_weekly_level(scaled: Days, profile: Floats, first: int, days_ahead: in
     per_day = scaled.values.shape[2]
     weekly = weekly_profile(scaled, profile, 1.5, days_ahead)
     level = _level_of(scaled, weekly, per_day / 2)[:, first:, None, None]
-    return windows(weekly, first - 7, days_ahead) + level * decay(days_ahead, per_day, 3.0)
+    guess = level * decay(days_ahead, per_day, 3.0)
+    guess += windows(weekly, first - 7, days_ahead)
+    return guess
 
 
 def _with_daily_level(scaled: Days, profile: Floats, first: int, days_ahead: int) -> Floats:
     per_day = scaled.values.shape[2]
     past = (scaled.values - profile[:, :-1]) * scaled.seen
     level = recent_level(Days(values=past, seen=scaled.seen), per_day / 8)[:, first:, None, None]
-    return profile[:, first:, None] + level * decay(days_ahead, per_day, 1.0)
+    guess = level * decay(days_ahead, per_day, 1.0)
+    guess += profile[:, first:, None]
+    return guess
 
 
 def _with_type_level(
-    scaled: Days, profile: Floats, weekend: BoolArray, first: int, days_ahead: int
+    scaled: Days,
+    profile: Floats,
+    weekend: BoolArray,
+    first: int,
+    days_ahead: int,
+    *,
+    is_smooth: bool,
 ) -> Floats:
+    # Smooth in one scale only: some series are noisy, and some have true edges.
     rows, per_day = scaled.values.shape[1:]
     working, resting = day_type_profiles(scaled, profile, weekend, 7.0)
+    if is_smooth:
+        working, resting = smoothed(working), smoothed(resting)
     past = np.where(weekend[:rows], resting[:, :-1], working[:, :-1])
     past = (scaled.values - past) * scaled.seen
     level = recent_level(Days(values=past, seen=scaled.seen), per_day / 2)[:, first:, None, None]
     ahead = np.lib.stride_tricks.sliding_window_view(weekend[first:], days_ahead, axis=0)
     ahead = np.moveaxis(ahead, -1, 1)
-    shape = np.where(ahead, resting[:, first:, None], working[:, first:, None])
-    return shape + level * decay(days_ahead, per_day, 3.0)
+    guess = level * decay(days_ahead, per_day, 3.0)
+    guess += np.where(ahead, resting[:, first:, None], working[:, first:, None])
+    return guess

@@ -22,7 +22,7 @@ from foretide.forecast.wallclock import IntArray, epoch_s, local_s
 from foretide.model.demand import Demand, FloatArray
 
 DAYS_MAX = 56
-_WEEK_S = 7 * DAY_S
+_WEEK_S, _HOUR_S = 7 * DAY_S, 3600
 # About this many bins of history are worked on together: they fit in a processor's cache.
 _CHUNK_BINS = 100_000
 
@@ -46,7 +46,8 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     share : ndarray, shape (series, steps)
         Usual amount of a step's bucket / mean of its bin.
     silent_s : ndarray, shape (series,)
-        Seconds between the last observed bucket and the forecast's start.
+        Seconds between the last observed bucket and the forecast's start; 0 where that is only
+        the bucket still open.
     weekend : ndarray of bool, shape (days of history + days ahead, bins per day)
         Whether a bin falls on a Saturday or Sunday; row `days of history` is the first ahead.
     """
@@ -128,12 +129,20 @@ def _last_days(index: int, demand: Demand, issued_at: datetime) -> tuple[_Span, 
     silent_s = first_s - (start_s + last * step_s)
     moved_s = 0 if _WEEK_S % step_s else silent_s // _WEEK_S * _WEEK_S
     end_count = (silent_s - moved_s) // step_s
-    days = min((last - begin + end_count) * step_s // DAY_S, DAYS_MAX)
+    days = (last - begin + end_count) * step_s // DAY_S
+    # After a silence, enough days to reach the last bucket observed; DST may lend an hour.
+    reach_s = (end_count + 1) * step_s + (_HOUR_S if end_count else 0)
+    if reach_s > max(days, 1) * DAY_S:
+        days = -(-reach_s // DAY_S)
+    days = min(days, DAYS_MAX)
     begin = max(begin, last + end_count - _bucket_count(days, step_s))
     if begin >= last:
         return None
     past = _Past(
-        index=index, values=demand.values[begin:last], end_count=end_count, silent_s=silent_s
+        index=index,
+        values=demand.values[begin:last],
+        end_count=end_count,
+        silent_s=silent_s if silent_s > step_s else 0,
     )
     return _Span(step_s=step_s, first_s=first_s, days=days), past
 

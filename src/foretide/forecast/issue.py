@@ -94,13 +94,17 @@ def issue(
         When the horizon or a level is impossible.
     """
     check_asked(horizon_s, levels)
+    # What is said of one level must not depend on which others are asked for: the middle, from
+    # which the others are moved away, is always there.
+    known = tuple(sorted({*levels, 0.5}))
+    asked = [known.index(level) for level in levels]
     found: dict[int, tuple[FloatArray, str]] = {}
     for chunk in chunks(
         demands, issued_at=issued_at, horizon_s=horizon_s, zone=zone, finest_s=finest_s
     ):
-        values, notes = _answered(chunk, -(-horizon_s // DAY_S), levels, quantiles_of)
+        values, notes = _answered(chunk, -(-horizon_s // DAY_S), known, quantiles_of)
         for row, index in enumerate(chunk.members):
-            found[int(index)] = (values[row], notes[row])
+            found[int(index)] = (values[row][:, asked], notes[row])
     return [
         Forecast(
             series_id=demand.series_id,
@@ -170,8 +174,7 @@ def _aged(values: FloatArray, levels: tuple[float, ...], silent_s: FloatArray) -
     # middle one, in square roots, by the root of the days that passed.
     stretch = np.sqrt(1 + np.where(silent_s > _SILENT_S, silent_s, 0) / DAY_S)[:, None, None]
     roots = np.sqrt(values)
-    nearest = int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
-    middle = roots[:, :, nearest : nearest + 1]
+    middle = roots[:, :, levels.index(0.5)][:, :, None]
     aged = np.square(np.maximum(middle + (roots - middle) * stretch, 0))
     return np.where(stretch > 1, aged, values)
 

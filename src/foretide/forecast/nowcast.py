@@ -16,6 +16,7 @@ from statistics import NormalDist
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from foretide.errors import InvalidValueError
@@ -41,9 +42,11 @@ _RIDGE, _RIDGE_COUNT = 1e-3, 5.0
 _WIDEN_COUNT = 24.0  # buckets that tell as much as one independent error
 # A calm series must not turn its one jump into a quantile of thousands of standard errors.
 _MIN_SIGMA_FRACTION = 0.002
-_MAX_GROWTH = 10.0  # no quantile beyond this many times the highest demand ever seen
+# No quantile beyond this many times the highest demand ever seen, or that of the last bucket:
+# squared, the far tail of a restless series would else ask for hundreds of idle instances.
+_MAX_OVER_HIGHEST, _MAX_OVER_LAST = 1.5, 3.0
 
-IntArray = np.ndarray[tuple[int], np.dtype[np.int64]]
+IntArray = npt.NDArray[np.int64]
 
 
 class Nowcast(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -88,7 +91,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def has_history(values: FloatArray, step_s: int) -> bool:
-    """Return whether enough was observed to fit: 12 hours and 48 buckets.
+    """Return whether enough was observed to fit: 12 hours and 48 buckets of the last 14 days.
 
     Parameters
     ----------
@@ -97,7 +100,7 @@ def has_history(values: FloatArray, step_s: int) -> bool:
     step_s : int
         Length of a bucket in seconds.
     """
-    seen = int(np.isfinite(values).sum())
+    seen = int(np.isfinite(values[-_FIT_DAYS * DAY_S // step_s :]).sum())
     return seen * step_s >= MIN_HISTORY_S and seen >= MIN_HISTORY_COUNT
 
 
@@ -146,7 +149,7 @@ def fit(values: FloatArray, *, step_s: int, lead_count: int) -> Nowcast:
         first=len(values), step_s=step_s, anchor=begin, **flat, typical=typical,
         coefficients=np.empty((0, 0)), shape=np.empty((0, 0)),
         min_sigma=max(_MIN_SIGMA_FRACTION * level, 1e-9),
-        max_value=_MAX_GROWTH * max(float(np.nanmax(values)), 1e-9),
+        max_value=_MAX_OVER_HIGHEST * max(float(np.nanmax(values)), 1e-9),
     )  # fmt: skip
     state = _state(draft, off)
     leads = [_fit_lead(draft, state, off, lead) for lead in range(lead_count)]
@@ -174,12 +177,11 @@ def issue(nowcast: Nowcast, values: FloatArray, closed_counts: IntArray) -> Floa
     ndarray, shape (instants, leads, levels)
         Quantiles at `NOWCAST_LEVELS`, never crossing; lead 0 is bucket `closed_count`.
     """
-    last = int(closed_counts.max())
-    root = np.sqrt(values[nowcast.anchor : last])
+    root = np.sqrt(values[nowcast.anchor : int(closed_counts.max())])
     off = root - nowcast.profile[: len(root)]
     state = _state(nowcast, off)
     here = closed_counts - nowcast.anchor - 1
-    leads = np.arange(nowcast.shape.shape[0])
+    leads = np.arange(len(nowcast.shape))
     then = here[:, None] + 1 + leads
     features = _features(nowcast, state, here[:, None], then)
     mean = nowcast.profile[then]
@@ -187,11 +189,13 @@ def issue(nowcast: Nowcast, values: FloatArray, closed_counts: IntArray) -> Floa
         mean = mean + feature * weight
     sigma = _sigma(nowcast, state, here[:, None], then)
     quantiles = mean[:, :, None] + sigma[:, :, None] * nowcast.shape
-    return np.minimum(np.square(np.maximum(quantiles, 0.0)), nowcast.max_value)
+    last = np.nan_to_num(values[closed_counts - 1])
+    highest = np.maximum(nowcast.max_value, _MAX_OVER_LAST * last)
+    return np.minimum(np.square(np.maximum(quantiles, 0.0)), highest[:, None, None])
 
 
 def _table(rows: FloatArray, first_row: int, step_s: int) -> DayTable:
-    """Return the profile, or a level where fewer than two days make none."""
+    """Return the profile, or a level where too few days make one."""
     table = day_table(
         rows,
         first_row=first_row,
@@ -199,8 +203,12 @@ def _table(rows: FloatArray, first_row: int, step_s: int) -> DayTable:
         half_life_days=_HALF_LIFE_DAYS,
         half_width=_SMOOTH_S // step_s,
     )
-    level = float(np.nanmean(rows))
-    if np.isfinite(rows).sum() < 2 * rows.shape[1]:
+    recent = rows[first_row:]
+    level = float(np.nanmean(recent))
+    per_day = rows.shape[1]
+    # after a long outage there may be days again, but none that tell of each other
+    told = int(np.isfinite(recent - table.smooth[:-2]).sum())
+    if np.isfinite(rows).sum() < 2 * per_day or told < per_day // 2:
         flat = np.zeros_like(table.smooth)
         return DayTable(smooth=flat + level, wander=flat, weekly=flat)
     ahead = table.smooth[-2:]
@@ -280,9 +288,13 @@ def _fit_lead(
     gram = scaled.T @ scaled
     diagonal = np.arange(1, len(gram))
     gram[diagonal, diagonal] *= 1 + _RIDGE + _RIDGE_COUNT / len(target)
-    weights = np.linalg.solve(gram + 1e-9 * np.eye(len(gram)), scaled.T @ target)
-    shape = np.quantile(target - scaled @ weights, NOWCAST_LEVELS)
-    return weights, shape * _widening(len(target))
+    solved = np.linalg.solve(gram + 1e-9 * np.eye(len(gram)), scaled.T @ target)
+    weights = solved.astype(np.float64)
+    errors = target - scaled @ weights
+    shape = np.quantile(errors, np.array(NOWCAST_LEVELS)).astype(np.float64)
+    # away from the median, not from 0: quantiles that are all on one side of 0 must not cross
+    median = shape[NOWCAST_LEVELS.index(0.5)]
+    return weights, median + (shape - median) * _widening(len(target))
 
 
 def _widening(count: int) -> FloatArray:

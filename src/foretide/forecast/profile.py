@@ -70,7 +70,8 @@ def weighted_mean(rows: FloatArray, weights: FloatArray) -> FloatArray:
     weight = weights[:, None] * seen
     total = weight.sum(axis=0)
     weighted = (weight * np.where(seen, rows, 0.0)).sum(axis=0)
-    return np.divide(weighted, total, out=np.full(rows.shape[1], np.nan), where=total > 0)
+    blank = np.full(len(total), np.nan)
+    return np.divide(weighted, total, out=blank, where=total > 0)
 
 
 def smoothed_day(day: FloatArray, half_width: int) -> FloatArray:
@@ -142,11 +143,12 @@ def day_table(
         if not len(before):
             continue
         age = np.arange(len(before), 0, -1) - 1.0
-        mean = weighted_mean(before, 0.5 ** (age / half_life_days))
+        mean = weighted_mean(before, np.exp2(-age / half_life_days))
         smooth[place] = smoothed_day(mean, half_width)
         wander[place] = np.nan_to_num(mean - smooth[place])
         same = [day - 7 * back for back in (1, 2, 3) if 0 <= day - 7 * back < len(rows)]
         if same:
-            week = weighted_mean(rows[same], 0.5 ** (np.arange(len(same)) / 1.5))
+            fading = np.exp2(-np.arange(len(same)) / 1.5)
+            week = weighted_mean(rows[same], fading)
             weekly[place] = np.nan_to_num(smoothed_day(week, half_width) - smooth[place])
     return DayTable(smooth=smooth, wander=wander, weekly=weekly)

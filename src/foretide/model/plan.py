@@ -114,13 +114,10 @@ class Reason(StrEnum):
     INTERVAL_TOO_WIDE = "interval_too_wide"
     REACTIVE_PROMOTE = "reactive_promote"
     SURPRISE = "surprise"
-    SPEND_GUARD = "spend_guard"
     NO_HISTORY = "no_history"
     DATA_STALE = "data_stale"
-    FORECAST_STALE = "forecast_stale"
     MIN_INSTANCES = "min_instances"
     MAX_INSTANCES = "max_instances"
-    BUDGET_CEILING = "budget_ceiling"
     STEP_UP_LIMIT = "step_up_limit"
     STEP_DOWN_LIMIT = "step_down_limit"
 

@@ -48,40 +48,38 @@ def actions_for(
     Returns
     -------
     actions : tuple of Action
-        Promotes, launches, parks, then what ends instances.
+        What adds capacity first: promotes, launches, parks, drains, terminates. None moves an
+        instance that another one moves.
     reached : Moves
         What will serve and be there once they are done and all that boots is ready; differs from
-        `moves` where there is nothing to promote yet.
+        `moves` where there is nothing to promote yet, or nothing that may go.
     """
-    book = _Book(now, policy)
     serving = fleet.in_state(_S.SERVING, _S.WAKING)
     warm = fleet.in_state(_S.WARM, _S.PARKING)
     arriving = fleet.in_state(_S.REQUESTED, _S.BOOTING)
+    # without a warm pool whatever is there is to serve, what an earlier one left warm included
+    serving_count = moves.serving_count if policy.has_warm_pool else moves.total_count
     total = len(serving) + len(warm) + len(arriving)
-    promoted = warm[: max(0, moves.serving_count - len(serving))]
-    for instance in promoted:
-        book.add(Promote, instance)
-    launched = max(0, moves.total_count - total)
-    for _ in range(launched):
-        book.launch()
-    warm = warm[len(promoted) :]
-    removed = max(0, total - moves.total_count)
-    if not policy.has_warm_pool:
-        ended = _end(book, warm, arriving, removed)
-        drained = min(removed - ended, max(0, len(serving) - moves.serving_count))
-        _drain(book, serving, drained)
-        count = total + launched - ended - drained
-        return book.actions, Moves(serving_count=count, total_count=count)
-    parked = _parkable(serving, len(serving) - moves.serving_count)
-    ended = _end(book, warm, arriving, removed)
+    launched_count = max(0, moves.total_count - total)
+    removed_count = max(0, total - moves.total_count)
+    promoted = warm[: max(0, serving_count - len(serving))]
+    ended = _youngest_idle(warm[len(promoted) :], arriving, removed_count)
+    released = _youngest_serving(serving, len(serving) - serving_count)
     # what should end and still serves ends without the detour over warm
-    drained = min(removed - ended, len(parked))
-    _drain(book, serving, drained)
-    for instance in parked[: len(parked) - drained]:
-        book.add(Park, instance)
+    drained = released[: removed_count - len(ended)]
+    book = _Book(now, policy)
+    book.add(Promote, promoted)
+    book.launch(launched_count)
+    book.add(Park, released[len(drained) :])
+    book.add(Drain, drained)
+    book.add(Terminate, ended)
+    landing = sum(i.is_serving_next for i in arriving) - sum(
+        i.is_serving_next for i in ended if i.state in (_S.REQUESTED, _S.BOOTING)
+    )
+    launched_to_serve = 0 if policy.has_warm_pool else launched_count
     return book.actions, Moves(
-        serving_count=len(serving) + len(promoted) - len(parked),
-        total_count=total + launched - ended - drained,
+        serving_count=len(serving) + len(promoted) - len(released) + landing + launched_to_serve,
+        total_count=total + launched_count - len(ended) - len(drained),
     )
 
 
@@ -96,20 +94,25 @@ class _Book:
     def actions(self) -> tuple[Action, ...]:
         return tuple(self._actions)
 
-    def add(self, verb: type[Promote | Park | Drain | Terminate], instance: Instance) -> None:
-        self._actions.append(
-            verb(action_id=self._next_id(), service=self._policy.service,
-                 instance_id=instance.instance_id)
-        )  # fmt: skip
+    def add(
+        self, verb: type[Promote | Park | Drain | Terminate], instances: list[Instance]
+    ) -> None:
+        for instance in instances:
+            self._actions.append(
+                verb(action_id=self._next_id(), service=self._policy.service,
+                     instance_id=instance.instance_id)
+            )  # fmt: skip
 
-    def launch(self) -> None:
-        name = self._next_id()
-        self._actions.append(
-            Launch(
-                action_id=name, service=self._policy.service, instance_id=_instance_name(name),
-                version=self._policy.version, is_warm=self._policy.has_warm_pool,
-            )
-        )  # fmt: skip
+    def launch(self, count: int) -> None:
+        for _ in range(count):
+            name = self._next_id()
+            self._actions.append(
+                Launch(
+                    action_id=name, service=self._policy.service,
+                    instance_id=_instance_name(name), version=self._policy.version,
+                    is_warm=self._policy.has_warm_pool,
+                )
+            )  # fmt: skip
 
     def _next_id(self) -> str:
         return action_id(self._policy.service, self._now, len(self._actions))
@@ -119,21 +122,16 @@ def _instance_name(launch_id: str) -> str:
     return launch_id.replace("@", "-").replace("#", "-").replace("/", ".")
 
 
-def _parkable(serving: list[Instance], count: int) -> list[Instance]:
-    """Return the youngest serving instances, those still waking left alone."""
-    ready = [i for i in serving if i.state is _S.SERVING]
-    return ready[len(ready) - min(max(count, 0), len(ready)) :][::-1]
+def _youngest_serving(serving: list[Instance], count: int) -> list[Instance]:
+    """Return at most `count` serving instances, youngest first; those waking are left alone."""
+    if count <= 0:
+        return []
+    return [i for i in reversed(serving) if i.state is _S.SERVING][:count]
 
 
-def _end(book: _Book, warm: list[Instance], arriving: list[Instance], count: int) -> int:
-    """End the youngest of those that serve nobody; return how many."""
+def _youngest_idle(warm: list[Instance], arriving: list[Instance], count: int) -> list[Instance]:
+    """Return at most `count` of those that serve nobody: what still boots first, youngest first."""
+    if count <= 0:
+        return []
     still = [i for i in warm if i.state is _S.WARM]
-    idle = (still + arriving)[::-1][:count]
-    for instance in idle:
-        book.add(Terminate, instance)
-    return len(idle)
-
-
-def _drain(book: _Book, serving: list[Instance], count: int) -> None:
-    for instance in _parkable(serving, count):
-        book.add(Drain, instance)
+    return (still + arriving)[::-1][:count]

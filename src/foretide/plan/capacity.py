@@ -127,12 +127,18 @@ def instances_for(curve: CapacityCurve, rps: float) -> int:
         return int(np.searchsorted(table, rps, side="left"))
     slope = table[-1] - table[-2]
     count = len(table) - 1 + math.ceil((rps - table[-1]) / slope)
-    # the division may land a hair above a whole instance
+    # the division may land a hair beside a whole instance
+    if served_rps(curve, count) < rps:
+        return count + 1
     return count - 1 if served_rps(curve, count - 1) >= rps else count
 
 
 def layer_table(curve: CapacityCurve, top_rps: float, min_count: int, max_count: int) -> FloatArray:
-    """Return the least concave majorant of the curve, long enough to serve `top_rps`.
+    """Return the curve count by count, long enough to serve `top_rps`.
+
+    Layers are cut from the curve itself, not from its concave majorant: where a queue makes small
+    fleets weak, a majorant promises more than instances serve, and the further it reaches the
+    more, so that higher demand later would mean fewer instances now.
 
     Parameters
     ----------
@@ -140,20 +146,12 @@ def layer_table(curve: CapacityCurve, top_rps: float, min_count: int, max_count:
     top_rps : float
         Highest demand the layers must reach, >= 0.
     min_count, max_count : int
-        Bounds of the fleet: the majorant is taken from `min_count` on, where layers begin.
+        Bounds of the fleet.
 
     Returns
     -------
     ndarray, shape (counts,)
-        Requests/s for 0, 1, 2 ... instances. A layer is the step between two entries; the
-        steps never grow from `min_count` on, which is what makes layers separate exactly.
+        Requests/s for 0, 1, 2 ... instances. A layer is the step between two entries.
     """
     count = min(max(instances_for(curve, top_rps), min_count) + 1, max_count)
-    table = np.array([served_rps(curve, k) for k in range(count + 1)])
-    here = min(min_count, count)
-    while here < count:
-        slopes = (table[here + 1 :] - table[here]) / np.arange(1, count + 1 - here)
-        reach = int(np.flatnonzero(slopes >= slopes.max() * (1 - 1e-12))[-1]) + 1
-        table[here : here + reach + 1] = table[here] + slopes[reach - 1] * np.arange(reach + 1)
-        here += reach
-    return table
+    return np.array([served_rps(curve, k) for k in range(count + 1)])

@@ -29,7 +29,7 @@ def is_stale(age_s: float | None, step_s: int) -> bool:
 
 
 def limited_total(
-    wanted: int, current: int, policy: ServicePolicy, *, is_reactive: bool
+    wanted: int, current: int, policy: ServicePolicy, *, demanded_count: int
 ) -> tuple[int, tuple[Reason, ...]]:
     """Return the total a plan may aim at this minute, and the guards that bound it.
 
@@ -41,8 +41,8 @@ def limited_total(
         Serving and warm instances, counting those on their way.
     policy : ServicePolicy
         The bounds of the fleet.
-    is_reactive : bool
-        Whether demand is here already: then the rate of growth is not limited.
+    demanded_count : int
+        Instances that demand takes already: growth up to it is not limited.
 
     Returns
     -------
@@ -52,9 +52,11 @@ def limited_total(
         The guards that changed the number, in the order in which they did.
     """
     total, bound = wanted, list[Reason]()
-    most = current + max(math.ceil(_UP_FRACTION * current), _UP_COUNT)
+    most = max(current + max(math.ceil(_UP_FRACTION * current), _UP_COUNT), demanded_count)
     least = current - max(int(_DOWN_FRACTION * current), _DOWN_COUNT)
-    if total > most and not is_reactive:
+    # a rate gives way to the bounds of the fleet
+    most, least = max(most, policy.min_count), min(least, policy.max_count)
+    if total > most:
         total, bound = most, [*bound, Reason.STEP_UP_LIMIT]
     if total < least:
         total, bound = least, [*bound, Reason.STEP_DOWN_LIMIT]

@@ -1,10 +1,10 @@
 """This file knows the measured core: which layers of capacity are worth having, and when.
 
-Layer k is the (k+1)-th instance. Because capacity grows concavely, layers do not compete: each is
-worth what the demand between D(k) and D(k+1) is worth, and may be decided alone. Hour by hour a
-layer that is on pays its price 1 and earns `rho` times the share of it that demand fills; turning
-it on costs `launch_cost` and takes `lead` minutes. Two value functions, walked backwards over the
-horizon, say when that pays: V for a layer that is on, W for one that is off.
+Layer k is the (k+1)-th instance, and serves the demand between D(k) and D(k+1). It fills only once
+the layers below it are full, so it is never worth more than they are, and each is decided alone.
+Hour by hour a layer that is on pays its price 1 and earns `rho` times the share of it that demand
+fills; turning it on costs `launch_cost` and takes `lead` minutes. Two value functions, walked
+backwards over the horizon, say when that pays: V for a layer that is on, W for one that is off.
 
 Everything is computed for many instants at once, and for each of them as if it were alone.
 
@@ -96,7 +96,8 @@ def band(
     lead_minutes : int
         Minutes from the decision to the layer serving, >= 0.
     launch_cost_minutes : float
-        Price of turning a layer on, in minutes of its price, >= 0.
+        Price of turning a layer on, in minutes of its price, >= 0. Below `lead_minutes` more
+        demand may mean fewer layers: a second peak may make it better to wait for that one.
     min_count : int
         Layers that are always on, >= 0.
 
@@ -118,6 +119,10 @@ def band(
             on_at_lead = on
     launched = on_at_lead - cost > np.maximum(0.0, off[lead_minutes + 1])
     kept = launched | (on > off[lead_minutes])
-    up = np.cumprod(launched, axis=0).sum(axis=0, dtype=np.int64)
-    low = np.cumprod(kept, axis=0).sum(axis=0, dtype=np.int64)
+    up, low = _unbroken(launched), _unbroken(kept)
     return min_count + up, min_count + np.maximum(up, low)
+
+
+def _unbroken(wanted: npt.NDArray[np.bool_]) -> IntArray:
+    """Return how many layers from the lowest on are wanted before the first that is not."""
+    return np.logical_and.accumulate(wanted, axis=0).sum(axis=0, dtype=np.int64)

@@ -13,13 +13,14 @@ import numpy as np
 
 from foretide.errors import InvalidValueError
 from foretide.model.demand import FloatArray
-from foretide.plan.capacity import layer_table
+from foretide.plan.capacity import layer_table, served_rps
 from foretide.plan.layers import IntArray, SingleArray, band, filled_fraction, quantile_weights
 from foretide.plan.policy import ServicePolicy
 
 # billed minutes that a promote costs: it is nearly free, but flapping wears
 _PROMOTE_COST_MINUTES = 0.5
-_WIDTH_FACTOR, _WIDTH_FLOOR, _WIDTH_CEILING = 1.25, 0.20, 0.60
+# No ceiling: a series that is always unsure would otherwise never shrink from its highest fleet.
+_WIDTH_FACTOR, _WIDTH_FLOOR = 1.25, 0.20
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +103,11 @@ def low_width_bound(widths: FloatArray) -> float:
     Returns
     -------
     float
-        1.25 x their median within [0.2, 0.6]; the strictest, 0.2, without any history.
+        1.25 x their median, at least 0.2; the strictest, 0.2, without any history.
     """
     if not len(widths):
         return _WIDTH_FLOOR
-    return min(max(_WIDTH_FACTOR * float(np.median(widths)), _WIDTH_FLOOR), _WIDTH_CEILING)
+    return max(_WIDTH_FACTOR * float(np.median(widths)), _WIDTH_FLOOR)
 
 
 def needs(
@@ -137,14 +138,14 @@ def needs(
         policy.curve, float(quantiles[:, :, -1].max()), policy.min_count, policy.max_count
     )
     filled = filled_fraction(quantiles, quantile_weights(levels), table)
-    serving, total = _bands(filled, policy, peak_rps, table)
+    serving, total = _bands(filled, policy, peak_rps)
     at_boot = quantiles[:, policy.boot_minutes]
     low, median, high = (at_boot[:, levels.index(level)] for level in (0.05, 0.5, 0.95))
     return NeedBlock(
         low_rps=low,
         predicted_rps=median,
         upper_rps=high,
-        width_fraction=(high - low) / np.maximum(median, table[1]),
+        width_fraction=(high - low) / np.maximum(median, served_rps(policy.curve, 1)),
         serving_up=serving[0],
         serving_low=serving[1],
         total_up=total[0],
@@ -153,10 +154,10 @@ def needs(
 
 
 def _bands(
-    filled: SingleArray, policy: ServicePolicy, peak_rps: float, table: FloatArray
+    filled: SingleArray, policy: ServicePolicy, peak_rps: float
 ) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
     knob, boot, least = policy.knob, policy.boot_minutes, policy.min_count
-    peak_count = peak_rps / table[1]
+    peak_count = peak_rps / served_rps(policy.curve, 1)
     head = math.ceil(knob.run_head_fraction * peak_count)
     if not policy.has_warm_pool:
         up, low = band(

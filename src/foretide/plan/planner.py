@@ -8,12 +8,14 @@ The same inputs give the same plan, and `Memory` is all that one minute hands to
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 import msgspec
 
+from foretide.errors import InvalidValueError
 from foretide.model.fleet import Fleet, InstanceState
-from foretide.model.plan import Branch, Decision, Plan, Reason
+from foretide.model.plan import Action, Branch, Decision, Plan, Promote, Reason
 from foretide.plan import reactive
 from foretide.plan.act import Moves, actions_for
 from foretide.plan.capacity import instances_for, served_rps
@@ -50,6 +52,12 @@ class RecentDemand(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float | None
     step_s: int
 
+    def __post_init__(self) -> None:
+        for field in ("last_rps", "previous_rps"):
+            value = getattr(self, field)
+            if value is not None and not 0 <= value < math.inf:
+                raise InvalidValueError(f"{field} must be finite and >= 0 or None, was {value}")
+
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """What one plan hands to the next.
@@ -77,9 +85,7 @@ class _Target(msgspec.Struct, frozen=True, kw_only=True):
 
     serving: int
     total: int
-    branch: Branch
     reasons: tuple[Reason, ...]
-    is_reactive: bool = False
 
 
 def plan(
@@ -117,30 +123,31 @@ def plan(
     """
     serving, warm = fleet.count(*_SERVING), fleet.count(*_WARM)
     current = serving + warm + fleet.count(*_ARRIVING)
+    lasting = _lasting_count(demand, policy)
+    is_blind = demand.last_rps is None or is_stale(demand.age_s, demand.step_s)
     memory = _with_surge(now, demand, serving, policy, memory)
     if need is None:
-        target, memory = _reactive_target(now, fleet, demand, policy, memory)
+        target, memory = _reactive_target(
+            now, demand, ready=serving, current=current, policy=policy, memory=memory
+        )
     else:
         target = _forecast_target(need, demand, serving, current, policy)
-        target, memory = _softened(
-            now, target, need=need, current=current, policy=policy, memory=memory
-        )
-    target = _with_reactive_layer(
-        now, target, demand=demand, current=current, policy=policy, memory=memory
-    )
-    if is_stale(demand.age_s, demand.step_s):
+        if policy.is_soft and not is_blind:
+            target, memory = _softened(now, target, need=need, current=current, memory=memory)
+    target = _with_surge_served(now, target, current=current, policy=policy, memory=memory)
+    target = _with_surprise(target, lasting=lasting, current=current)
+    if is_blind:
         target = _without_removal(target, serving, current)
-    total, bound = limited_total(target.total, current, policy, is_reactive=target.is_reactive)
-    serving_target = min(max(target.serving, policy.min_count), total)
-    moves = Moves(serving_count=serving_target, total_count=total)
+    moves, bound = _bounded(target, current=current, lasting=lasting, policy=policy)
     actions, planned = actions_for(now, fleet, moves, policy)
+    branch = _branch(actions, planned.total_count - current)
     return Plan(
         service=policy.service,
         made_at=now,
         serving_count=planned.serving_count,
         warm_count=planned.total_count - planned.serving_count,
         actions=actions,
-        decision=_decision(need, demand, policy, target, bound),
+        decision=_decision(branch, target.reasons + bound, need, demand, policy),
     ), memory
 
 
@@ -148,8 +155,7 @@ def _forecast_target(
     need: Need, demand: RecentDemand, serving: int, current: int, policy: ServicePolicy
 ) -> _Target:
     total = need.total_up if need.total_up > current else min(current, need.total_low)
-    interval = _interval(need)
-    branch = proactive_scale(total, interval, current)
+    branch = proactive_scale(total, _interval(need), current)
     reasons: tuple[Reason, ...] = ()
     if branch is Branch.SCALE_UP:
         reasons = (Reason.FORECAST_RISES,)
@@ -157,16 +163,17 @@ def _forecast_target(
         reasons = (Reason.FORECAST_FALLS, Reason.INTERVAL_LOW)
     elif total < current:
         reasons, total = (Reason.INTERVAL_TOO_WIDE,), current
+    if not policy.has_warm_pool:
+        return _Target(serving=total, total=total, reasons=reasons)
     wanted = need.serving_up
     if wanted <= serving:
         # what is served now is a floor for parking: the forecast may be late
         used = instances_for(policy.curve, demand.last_rps or 0.0)
         wanted = min(serving, max(need.serving_low, used))
     if branch is Branch.HOLD and wanted != serving:
-        branch = Branch.PROMOTE if wanted > serving else Branch.PARK
         rises = wanted > serving
         reasons += (Reason.FORECAST_RISES if rises else Reason.FORECAST_FALLS,)
-    return _Target(serving=wanted, total=total, branch=branch, reasons=reasons)
+    return _Target(serving=wanted, total=total, reasons=reasons)
 
 
 def _interval(need: Need) -> Interval:
@@ -179,35 +186,34 @@ def _softened(
     *,
     need: Need,
     current: int,
-    policy: ServicePolicy,
     memory: Memory,
 ) -> tuple[_Target, Memory]:
     """Return the target with a few instances gone, where the owner lets them go slowly."""
     excess = current - need.total_low
     due = memory.softened_at is None or now - memory.softened_at >= timedelta(seconds=SOFT_PAUSE_S)
-    if not (policy.is_soft and due and Reason.INTERVAL_TOO_WIDE in target.reasons and excess > 0):
+    if not (due and Reason.INTERVAL_TOO_WIDE in target.reasons):
         return target, memory
     interval = _interval(need)
     softened = msgspec.structs.replace(
         target,
         total=current - soft_drop_count(excess, interval, current),
-        branch=Branch.SCALE_DOWN,
         reasons=(*target.reasons, Reason.FORECAST_FALLS),
     )
     return softened, msgspec.structs.replace(memory, softened_at=now)
 
 
 def _reactive_target(
-    now: datetime, fleet: Fleet, demand: RecentDemand, policy: ServicePolicy, memory: Memory
+    now: datetime,
+    demand: RecentDemand,
+    *,
+    ready: int,
+    current: int,
+    policy: ServicePolicy,
+    memory: Memory,
 ) -> tuple[_Target, Memory]:
     """Return what the reactive formula asks for, while there is no forecast."""
-    ready = fleet.count(*_SERVING)
-    current = len(fleet.instances)
     if demand.last_rps is None:
-        held = _Target(
-            serving=ready, total=current, branch=Branch.HOLD, reasons=(Reason.NO_HISTORY,)
-        )
-        return held, memory
+        return _Target(serving=ready, total=current, reasons=(Reason.NO_HISTORY,)), memory
     wish = reactive.wanted_count(
         demand.last_rps / (served_rps(policy.curve, max(ready, 1)) / max(ready, 1)),
         target_fraction=_FALLBACK_UTILISATION,
@@ -220,11 +226,8 @@ def _reactive_target(
     total = reactive.stabilised_count(
         current, lowest_recent_count=wish, highest_recent_count=max(w for _, w in wishes)
     )
-    branch = Branch.HOLD
-    if total != current:
-        branch = Branch.SCALE_UP if total > current else Branch.SCALE_DOWN
     # without a forecast there is nothing to hold warm for: all there is serves
-    target = _Target(serving=total, total=total, branch=branch, reasons=(Reason.NO_HISTORY,))
+    target = _Target(serving=total, total=total, reasons=(Reason.NO_HISTORY,))
     return target, msgspec.structs.replace(memory, wishes=wishes)
 
 
@@ -237,64 +240,88 @@ def _with_surge(
         return memory
     growth = last / previous if previous else 1.0
     count = instances_for(policy.curve, last * min(max(growth, 1.0), _MAX_SURGE_FACTOR))
+    if _is_surging(now, memory) and count < memory.surge_count:
+        return memory
     return msgspec.structs.replace(memory, surge_until=now + _SURGE_HOLD, surge_count=count)
 
 
-def _with_reactive_layer(
-    now: datetime,
-    target: _Target,
-    *,
-    demand: RecentDemand,
-    current: int,
-    policy: ServicePolicy,
-    memory: Memory,
+def _is_surging(now: datetime, memory: Memory) -> bool:
+    return memory.surge_until is not None and now <= memory.surge_until
+
+
+def _with_surge_served(
+    now: datetime, target: _Target, *, current: int, policy: ServicePolicy, memory: Memory
 ) -> _Target:
-    """Return the target raised by what demand already shows; it never lowers one."""
-    surging = memory.surge_until is not None and now <= memory.surge_until
-    if surging and policy.has_warm_pool and memory.surge_count > target.serving:
-        promoted = min(memory.surge_count, max(target.total, current))
-        if promoted > target.serving:
-            target = msgspec.structs.replace(
-                target,
-                serving=promoted,
-                branch=Branch.PROMOTE if target.branch is Branch.PARK else target.branch,
-                reasons=(*target.reasons, Reason.REACTIVE_PROMOTE),
-            )
-    lasting_rps = min(demand.last_rps or 0.0, demand.previous_rps or 0.0)
-    lasting = instances_for(policy.curve, lasting_rps)
-    if lasting > max(target.total, current):
-        # two buckets above all there is or is coming: no forecast knew, demand is here
-        return _Target(
-            serving=max(target.serving, lasting), total=lasting, branch=Branch.SCALE_UP,
-            reasons=(*target.reasons, Reason.SURPRISE), is_reactive=True,
-        )  # fmt: skip
-    return target
+    """Return the target with as many serving as a surge asks for, out of those there are."""
+    if not (policy.has_warm_pool and _is_surging(now, memory)):
+        return target
+    serving = min(memory.surge_count, max(target.total, current))
+    if serving <= target.serving:
+        return target
+    reasons = (*target.reasons, Reason.REACTIVE_PROMOTE)
+    return msgspec.structs.replace(target, serving=serving, reasons=reasons)
+
+
+def _lasting_count(demand: RecentDemand, policy: ServicePolicy) -> int:
+    """Return how many instances the last two buckets both took."""
+    return instances_for(policy.curve, min(demand.last_rps or 0.0, demand.previous_rps or 0.0))
+
+
+def _with_surprise(target: _Target, *, lasting: int, current: int) -> _Target:
+    """Return the target raised to what two buckets took above all there is or is coming."""
+    if lasting <= max(target.total, current):
+        return target
+    # no forecast knew, demand is here
+    return _Target(
+        serving=max(target.serving, lasting),
+        total=lasting,
+        reasons=(*target.reasons, Reason.SURPRISE),
+    )
 
 
 def _without_removal(target: _Target, serving: int, current: int) -> _Target:
     """Return the target with everything kept that is there: old data removes nothing."""
     if target.serving >= serving and target.total >= current:
         return target
-    total = max(target.total, current)
-    return msgspec.structs.replace(
-        target,
+    return _Target(
         serving=max(target.serving, serving),
-        total=total,
-        branch=Branch.SCALE_UP if total > current else Branch.HOLD,
+        total=max(target.total, current),
         reasons=(*target.reasons, Reason.DATA_STALE),
     )
 
 
+def _bounded(
+    target: _Target, *, current: int, lasting: int, policy: ServicePolicy
+) -> tuple[Moves, tuple[Reason, ...]]:
+    """Return the target within the guards, and the guards that changed it."""
+    total, bound = limited_total(target.total, current, policy, demanded_count=lasting)
+    serving = target.serving
+    if serving < policy.min_count:
+        serving = policy.min_count
+        if Reason.MIN_INSTANCES not in bound:
+            bound = (*bound, Reason.MIN_INSTANCES)
+    return Moves(serving_count=min(serving, total), total_count=total), bound
+
+
+def _branch(actions: tuple[Action, ...], added_count: int) -> Branch:
+    """Return which way a plan goes: by what becomes of the total, then by who changes place."""
+    if added_count:
+        return Branch.SCALE_UP if added_count > 0 else Branch.SCALE_DOWN
+    if not actions:
+        return Branch.HOLD
+    return Branch.PROMOTE if isinstance(actions[0], Promote) else Branch.PARK
+
+
 def _decision(
+    branch: Branch,
+    reasons: tuple[Reason, ...],
     need: Need | None,
     demand: RecentDemand,
     policy: ServicePolicy,
-    target: _Target,
-    bound: tuple[Reason, ...],
 ) -> Decision:
     base = Decision(
-        branch=target.branch,
-        reasons=target.reasons + bound,
+        branch=branch,
+        reasons=reasons,
         forecast_id=need.forecast_id if need else "",
         curve_version=policy.curve.version,
         demand_rps=demand.last_rps,

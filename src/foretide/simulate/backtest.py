@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from foretide.demand.total import by_the_minute
 from foretide.errors import InputError
 from foretide.model.demand import Demand, FloatArray
 from foretide.simulate.counts import Counts, score
@@ -30,6 +31,7 @@ from foretide.store.journal import FileJournal, Journal
 DAY_MINUTES = 1440
 _PEAK_LEVEL = 0.999
 _PEAK_INSTANCES = 50
+_MAX_INSTANCES = 10_000  # beyond it neither planner nor oracle fits into memory
 _MAX_STEP_S = 3600
 
 DEFAULT_TARGET = 0.7  # of an HPA whose owner says nothing else
@@ -63,31 +65,36 @@ def trace_for(demand: Demand, scenario: Scenario) -> Trace:
     Parameters
     ----------
     demand : Demand
-        Buckets of 1 to 60 whole minutes.
+        Buckets of at most an hour that divide a minute or are whole minutes.
     scenario : Scenario
         Gives the warm-up and the capacity.
 
     Raises
     ------
     InputError
-        When its buckets are no whole minutes or longer than an hour, or nothing in it was observed.
+        When its buckets are no whole minutes or longer than an hour, nothing in it was observed, or
+        its peak takes more instances than can be played.
     """
+    demand = by_the_minute(demand)
     if demand.step_s % MINUTE_S or demand.step_s > _MAX_STEP_S:
         raise InputError(
             f"{demand.series_id}: buckets of {demand.step_s} s cannot be played minute by minute; "
-            f"give demand in buckets of 1 to 60 whole minutes"
+            f"give demand in whole minutes, an hour at most"
         )
     minutes = np.repeat(demand.values / demand.step_s, demand.step_s // MINUTE_S)
     first = int(min(scenario.warmup_days * DAY_MINUTES, len(minutes) // 2))
     if not np.isfinite(minutes[first:]).any():
         raise InputError(f"{demand.series_id}: no demand was observed after the warm-up")
     capacity = scenario.capacity_rps.get(demand.series_id)
-    return Trace(
-        demand=demand,
-        minutes_rps=minutes,
-        first_scored=first,
-        capacity_rps=capacity or _capacity_from(minutes[: max(first, 1)], demand.series_id),
-    )
+    if capacity is None:
+        capacity = _capacity_from(minutes[: max(first, 1)], demand.series_id)
+    peak_rps = float(np.nanmax(minutes))
+    if peak_rps > capacity * _MAX_INSTANCES:
+        raise InputError(
+            f"{demand.series_id}: its peak of {peak_rps:g} requests/s takes more than "
+            f"{_MAX_INSTANCES} instances of {capacity:g}; give more under [capacity_rps]"
+        )
+    return Trace(demand=demand, minutes_rps=minutes, first_scored=first, capacity_rps=capacity)
 
 
 def _capacity_from(warmup_rps: FloatArray, series_id: str) -> float:
@@ -165,7 +172,7 @@ def backtest(
     trace = trace_for(demand, scenario)
     if "foretide" not in policies:
         return _outcome(trace, scenario, [_rival(name, trace, scenario) for name in policies])
-    play = Play(demand, scenario=scenario, capacity_rps=trace.capacity_rps, journal=journal)
+    play = Play(trace.demand, scenario=scenario, capacity_rps=trace.capacity_rps, journal=journal)
     for moment in play.moments():
         if moment.minute % DAY_MINUTES == 0:
             progress(moment.minute / play.minute_count)

@@ -51,10 +51,10 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
 
 
-def policy_for(demand: Demand, scenario: Scenario, capacity_rps: float) -> ServicePolicy:
-    """Return the service that a scenario describes."""
+def policy_for(series_id: str, scenario: Scenario, capacity_rps: float) -> ServicePolicy:
+    """Return the service that a scenario makes of a series."""
     return ServicePolicy(
-        service=demand.series_id,
+        service=series_id,
         version="v1",
         curve=linear_curve(capacity_rps),
         knob=knob_for_objective(scenario.objective, has_warm_pool=scenario.has_warm_pool),
@@ -82,7 +82,7 @@ class Play:
     def __init__(
         self, demand: Demand, *, scenario: Scenario, capacity_rps: float, journal: Journal
     ) -> None:
-        self.policy = policy_for(demand, scenario, capacity_rps)
+        self.policy = policy_for(demand.series_id, scenario, capacity_rps)
         self.minute_count = len(demand.values) * demand.step_s // MINUTE_S
         self._demand = demand
         self._journal = journal

@@ -57,7 +57,7 @@ class SimulatedPlatform:
         self._service = service
         self._now = start
         self._boot = timedelta(seconds=boot_s)
-        self._answered: set[str] = set()
+        self._receipts: dict[str, Receipt] = {}
         states = [_S.SERVING] * serving_count + [_S.WARM] * warm_count
         self._instances = {
             name: Instance(
@@ -81,18 +81,27 @@ class SimulatedPlatform:
 
     def observe(self, service: str) -> Fleet:
         """Return all instances that are not gone, oldest first."""
+        if service != self._service:
+            return Fleet(service=service, observed_at=self._now, instances=())
         if self._fleet is None:
             self._fleet = tuple(self._instances.values())
         return Fleet(service=service, observed_at=self._now, instances=self._fleet)
 
     def apply(self, action: Action) -> Receipt:
         """Begin one action; see `Platform.apply`."""
-        if action.action_id in self._answered:
-            return Receipt(action_id=action.action_id, outcome=Outcome.ALREADY_DONE)
-        receipt = self._applied(action)
-        if receipt.outcome is not Outcome.REFUSED:
-            self._answered.add(action.action_id)
-        return receipt
+        known = self._receipts.get(action.action_id)
+        if known is None:
+            is_ours = action.service == self._service
+            receipt = (
+                self._applied(action)
+                if is_ours
+                else _refused(action, f"this world runs {self._service} alone")
+            )
+            self._receipts[action.action_id] = receipt
+            return receipt
+        if known.outcome is Outcome.REFUSED:
+            return known
+        return Receipt(action_id=action.action_id, outcome=Outcome.ALREADY_DONE)
 
     def _applied(self, action: Action) -> Receipt:
         match action:

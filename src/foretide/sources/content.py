@@ -199,7 +199,7 @@ class LineReader:
             head=blake2b(self._head).digest(),
             whole=whole,
             complete=self._complete or whole,
-            is_tail_stored=is_tail_stored or self._is_tail_known,
+            is_tail_stored=self.has_tail and (is_tail_stored or self._is_tail_known),
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ _BROKEN: tuple[type[Exception], ...] = (OSError, _arrow.ArrowException)
 
 _ROWS = 100_000
 _HEADER_MAX_BYTES = 1 << 20
-_FIELD_MAX_CHARS = 1 << 20
+_FIELD_MAX_CHARS = 1 << 16  # how far a stray quote can reach
 _DELIMITERS = ",\t;|"
 
 
@@ -54,34 +55,37 @@ class CsvReader:
     def read(self, chunks: Iterable[LineChunk]) -> Iterator[RawBatch]:
         """Give the events of some lines; the header, where it is among them, gives none."""
         lines = _Lines(chunks)
-        reader = csv.reader(lines, delimiter=self._delimiter, skipinitialspace=True)
         csv.field_size_limit(_FIELD_MAX_CHARS)
+        reader = csv.reader(lines, delimiter=self._delimiter, skipinitialspace=True)
         rows: list[list[str]] = []
         numbers: list[int] = []
         rejects: list[Reject] = []
-        before = 0
         while True:
-            try:
-                row = next(reader, None)
-            except csv.Error as error:
-                row = []
-                rejects.append(Reject(line=lines.first + reader.line_num - 1, reason=str(error)))
-            if row is None or len(rows) >= _ROWS:
+            row, reason = self._next(reader, lines)
+            number, taken = lines.take()
+            if len(rows) + len(rejects) >= _ROWS or not taken:
                 yield self._batch(rows, numbers, rejects, lines.position)
                 rows, numbers, rejects = [], [], []
-            if row is None:
+            if not taken:
                 return
-            number, before = lines.first + before, reader.line_num
-            if len(row) == len(self._header):
-                if number > 1:
-                    rows.append(row)
-                    numbers.append(number)
-            elif row:
-                rejects.append(self._ragged(row, number))
+            if reason:
+                rejects.append(Reject(line=number, reason=reason))
+                lines.give_back(taken[1:])  # a stray quote must not swallow the good lines
+            elif row and number > 1:
+                rows.append(row)
+                numbers.append(number)
 
-    def _ragged(self, row: list[str], number: int) -> Reject:
-        fields = f"{len(row)} field" + "s" * (len(row) != 1)
-        return Reject(line=number, reason=f"{fields} where the header has {len(self._header)}")
+    def _next(self, reader: Iterator[list[str]], lines: _Lines) -> tuple[list[str], str]:
+        try:
+            row = next(reader, list[str]())
+        except csv.Error as error:
+            return [], str(error)
+        if lines.has_open_quote():
+            return [], "a quote is not closed"
+        if row and len(row) != len(self._header):
+            fields = f"{len(row)} field" + "s" * (len(row) != 1)
+            return [], f"{fields} where the header has {len(self._header)}"
+        return row, ""
 
     def _batch(
         self, rows: list[list[str]], numbers: list[int], rejects: list[Reject], position: int
@@ -103,17 +107,38 @@ class CsvReader:
 
 
 class _Lines:
-    # The text lines of some chunks, remembering where in the file they are.
+    # The text lines of some chunks, remembering those of the row under way and their place.
     def __init__(self, chunks: Iterable[LineChunk]) -> None:
-        self._chunks = chunks
+        self._source = self._texts(chunks)
+        self._back: deque[str] = deque()
+        self._taken: list[str] = []
+        self._number = 0
         self.position = 0
-        self.first = 1
-        self._begun = False
 
     def __iter__(self) -> Iterator[str]:
-        for chunk in self._chunks:
-            if not self._begun:
-                self.first, self._begun = chunk.first_line, True
+        return self
+
+    def __next__(self) -> str:
+        line = self._back.popleft() if self._back else next(self._source)
+        self._number += 1
+        self._taken.append(line)
+        return line
+
+    def take(self) -> tuple[int, list[str]]:
+        taken, self._taken = self._taken, []
+        return self._number - len(taken) + 1, taken
+
+    def give_back(self, lines: list[str]) -> None:
+        self._back.extendleft(reversed(lines))
+        self._number -= len(lines)
+
+    def has_open_quote(self) -> bool:
+        return len(self._taken) > 1 and sum(line.count('"') for line in self._taken) % 2 == 1
+
+    def _texts(self, chunks: Iterable[LineChunk]) -> Iterator[str]:
+        for at, chunk in enumerate(chunks):
+            if at == 0:
+                self._number = chunk.first_line - 1
             self.position = chunk.position
             text = chunk.data.decode("utf-8", "replace")
             if chunk.first_line == 1:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, Self
+from typing import BinaryIO, Protocol, Self, cast
 
 import msgspec
 
@@ -23,7 +25,7 @@ from foretide.plan.need import Need
 from foretide.plan.planner import RecentDemand
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One tick of one service.
 
     Parameters
@@ -40,6 +42,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         What the forecast asked for.
     plan : Plan
         What was decided.
+    is_start : bool
+        Whether the one who decided had just begun: `changed` is the whole fleet, and the planner
+        remembered nothing of the entries before.
     """
 
     at: datetime
@@ -48,6 +53,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     demand: RecentDemand
     need: Need | None
     plan: Plan
+    is_start: bool = False
 
 
 class Journal(Protocol):
@@ -70,37 +76,70 @@ class FileJournal:
     Parameters
     ----------
     path : Path
-        Made with its folder when absent. A name that ends in `.gz` is compressed.
+        Made with its folder when absent. A last line that a crash cut off is cleared away before
+        anything is appended. A name that ends in `.gz` is compressed and begun anew: what a crash
+        left of a compressed file could not be continued.
     is_durable : bool
         Whether each entry is forced to the disk before `append` returns. A simulation, which acts
-        on nothing real, does without.
+        on nothing real, does without; only such a journal may be compressed.
+
+    Raises
+    ------
+    JournalError
+        When the file cannot be opened.
     """
 
     def __init__(self, path: Path, *, is_durable: bool = True) -> None:
         self._encoder = msgspec.json.Encoder()
         self._is_durable = is_durable
         self._path = path
+        if is_durable and path.suffix == ".gz":
+            raise JournalError(f"the journal {path} cannot be durable and compressed; drop the .gz")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = _opened(path, "ab")
+            self._file = _written(path, is_durable=is_durable)
         except OSError as error:
             raise JournalError(f"the journal {path} cannot be opened: {error.strerror}") from error
 
     def append(self, entry: Entry) -> None:
         """Write an entry, and force it to the disk when the journal is durable."""
+        line = self._encoder.encode(entry) + b"\n"
         try:
-            self._file.write(self._encoder.encode(entry) + b"\n")
             if self._is_durable:
-                self._file.flush()
-                os.fsync(self._file.fileno())
+                self._force(line)
+            else:
+                self._file.write(line)
         except OSError as error:
-            raise JournalError(
-                f"the journal {self._path} cannot be written: {error.strerror}"
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _force(self, line: bytes) -> None:
+        # whole and on the disk, or not in the file at all
+        number = self._file.fileno()
+        end = os.fstat(number).st_size
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(number)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(number, end)
+            raise
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file.
+
+        Raises
+        ------
+        JournalError
+            When what was kept back so far cannot be written.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> JournalError:
+        return JournalError(f"the journal {self._path} cannot be written: {error.strerror}")
 
     def __enter__(self) -> Self:
         return self
@@ -109,10 +148,33 @@ class FileJournal:
         self.close()
 
 
-def _opened(path: Path, mode: str) -> io.BufferedIOBase | gzip.GzipFile:
+def _written(path: Path, *, is_durable: bool) -> BinaryIO:
     if path.suffix == ".gz":
-        return gzip.GzipFile(path, mode, compresslevel=1, mtime=0)
-    return path.open(mode)  # type: ignore[return-value]
+        return cast("BinaryIO", gzip.GzipFile(path, "wb", compresslevel=1, mtime=0))
+    _clear_cut_off_line(path)
+    # a buffer would keep an entry that could not be written, and write it with the next
+    return path.open("ab", buffering=0 if is_durable else -1)  # type: ignore[return-value]
+
+
+def _clear_cut_off_line(path: Path) -> None:
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("r+b") as file:
+        end = _end_of_last_line(file)
+        if end < file.seek(0, os.SEEK_END):
+            file.truncate(end)
+
+
+def _end_of_last_line(file: io.BufferedRandom) -> int:
+    """Return the size of what ends with a line end, reading backwards."""
+    begin = file.seek(0, os.SEEK_END)
+    while begin > 0:
+        size = min(begin, 1 << 16)
+        begin = file.seek(begin - size)
+        at = file.read(size).rfind(b"\n")
+        if at >= 0:
+            return begin + at + 1
+    return 0
 
 
 class MemoryJournal:
@@ -137,20 +199,26 @@ def read_journal(path: Path) -> Iterator[Entry]:
         When the file cannot be read or a line before the last is no entry.
     """
     decoder = msgspec.json.Decoder(Entry)
+    number = 0
     try:
-        with _opened(path, "rb") as file:
-            lines = iter(file)
-            line = next(lines, b"")
-            number = 1
-            while line:
-                following = next(lines, b"")
-                if following or line.endswith(b"\n"):
-                    yield decoder.decode(line)
-                line, number = following, number + 1
-    except OSError as error:
-        raise JournalError(f"the journal {path} cannot be read: {error}") from error
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for line in _whole_lines(file):
+                number += 1
+                yield decoder.decode(line)
+    except (OSError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise JournalError(f"the journal {path} cannot be read: {why}") from error
     except msgspec.DecodeError as error:
         raise JournalError(f"{path}:{number} is no journal entry: {error}") from error
+
+
+def _whole_lines(file: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield line
+    except EOFError:  # a compressed journal that was not closed ends in the middle
+        return
 
 
 def fleet_change(
@@ -179,6 +247,8 @@ def fleets(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Fleet]]:
     """Yield each entry with the fleet that was observed at it."""
     known: dict[str, Instance] = {}
     for entry in entries:
+        if entry.is_start:
+            known = {}
         for name in entry.gone:
             del known[name]
         known.update({i.instance_id: i for i in entry.changed})

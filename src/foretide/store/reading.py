@@ -13,6 +13,7 @@ import numpy as np
 
 from foretide.demand.aggregate import coarser, observed_only, on_grid
 from foretide.demand.gaps import MINUTE_S, IntArray, is_alive, resolution_s
+from foretide.demand.total import summed
 from foretide.errors import InvalidValueError
 from foretide.model.demand import Demand, FloatArray
 from foretide.model.ids import series_id
@@ -20,6 +21,7 @@ from foretide.model.instant import EPOCH
 from foretide.store.records import first_row
 
 Connection = duckdb.DuckDBPyConnection
+BUCKETS_MAX = 20_000_000  # 38 years of minutes
 
 
 _APP = """
@@ -70,6 +72,31 @@ class FeatureView(msgspec.Struct, frozen=True, kw_only=True):
     step_s: int | None
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which demand is wanted.
+
+    Parameters
+    ----------
+    app : str
+        Of which app.
+    feature : str, optional
+        Only this feature.
+    start, end : datetime, optional
+        Only buckets that begin in [start, end).
+    step_s : int, optional
+        Length of a bucket, >= 1; the own of each series when absent.
+    is_total : bool
+        Whether the sum over the features is wanted instead of each.
+    """
+
+    app: str
+    feature: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    step_s: int | None = None
+    is_total: bool = False
+
+
 class _Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     # The source's own buckets of one app, and in which of them it was alive.
     first: int
@@ -107,29 +134,19 @@ def read_features(connection: Connection, app: str) -> list[FeatureView]:
     return [FeatureView(name=n, amount=a, step_s=s) for n, a, s in rows]
 
 
-def read_demand(
-    connection: Connection,
-    *,
-    app: str,
-    feature: str | None,
-    start: datetime | None,
-    end: datetime | None,
-    step_s: int | None,
-    is_total: bool,
-) -> list[Demand]:
+def read_demand(connection: Connection, asked: Asked) -> list[Demand]:
     """Return the demand of one app by feature, or its total.
 
     Raises
     ------
     InvalidValueError
-        When `step_s` is finer than a series is known, or no multiple of its step.
+        When the step is finer than a series is known or no multiple of its step, or the span has
+        too many buckets.
     """
-    counted = _counted(connection, app=app, feature=feature, step_s=step_s)
-    given = _given(connection, app=app, feature=feature, step_s=step_s)
-    found = counted + given
-    if is_total:
-        found = _total(app, found)
-    return [cut for demand in found if len((cut := _between(demand, start, end)).values)]
+    found = [*_counted(connection, asked), *_given(connection, asked)]
+    if asked.is_total:
+        found = [summed(asked.app, found)] if found else []
+    return [cut for demand in found if len((cut := _between(demand, asked)).values)]
 
 
 def _arrays(connection: Connection, query: str, values: Sequence[object]) -> dict[str, Any]:
@@ -146,37 +163,36 @@ def _minutes(connection: Connection, app: str) -> IntArray:
     )["minute"]
 
 
-def _counted(
-    connection: Connection, *, app: str, feature: str | None, step_s: int | None
-) -> list[Demand]:
-    minutes = _minutes(connection, app)
+def _counted(connection: Connection, asked: Asked) -> list[Demand]:
+    minutes = _minutes(connection, asked.app)
     if not len(minutes):
         return []
-    grid = _grid(connection, app, minutes)
+    grid = _cut(_grid(connection, asked.app, minutes), asked)
+    names = connection.execute(
+        "SELECT f.name FROM features f JOIN apps a USING (app_id) "
+        "WHERE a.name = ? AND f.step_s IS NULL AND (? IS NULL OR f.name = ?) ORDER BY 1",
+        [asked.app, asked.feature, asked.feature],
+    ).fetchall()
     rows = _arrays(
         connection,
         "SELECT f.name, minute::BIGINT * 60 // ? AS bucket, sum(calls)::DOUBLE AS calls "
         "FROM minutes m JOIN features f USING (feature_id) JOIN apps a ON a.app_id = f.app_id "
-        "WHERE a.name = ? AND (? IS NULL OR f.name = ?) GROUP BY ALL ORDER BY 1, 2",
-        [grid.step_s, app, feature, feature],
-    )
+        "WHERE a.name = ? AND (? IS NULL OR f.name = ?) "
+        "AND minute::BIGINT * 60 // ? BETWEEN ? AND ? GROUP BY ALL ORDER BY 1, 2",
+        [
+            grid.step_s, asked.app, asked.feature, asked.feature,
+            grid.step_s, grid.first, grid.first + len(grid.alive) - 1,
+        ],
+    )  # fmt: skip
+    called = dict(_groups(rows["name"]))
     found: list[Demand] = []
-    for name, part in _groups(rows["name"]):
+    for (name,) in names:
+        part = called.get(name, slice(0, 0))
         values = on_grid(
-            rows["bucket"][part],
-            rows["calls"][part],
-            first=grid.first,
-            count=len(grid.alive),
+            rows["bucket"][part], rows["calls"][part], first=grid.first, count=len(grid.alive)
         )
-        found.append(
-            _demand(
-                series_id(app, name),
-                observed_only(values, grid.alive),
-                first=grid.first,
-                own_s=grid.step_s,
-                step_s=step_s,
-            )
-        )
+        seen = observed_only(values, grid.alive)
+        found.append(_demand(name, seen, asked, first=grid.first, own_s=grid.step_s))
     return found
 
 
@@ -190,15 +206,31 @@ def _grid(connection: Connection, app: str, minutes: IntArray) -> _Grid:
     )
 
 
-def _given(
-    connection: Connection, *, app: str, feature: str | None, step_s: int | None
-) -> list[Demand]:
+def _cut(grid: _Grid, asked: Asked) -> _Grid:
+    # whole buckets of the asked step around the asked span: what lies outside costs nothing
+    step = timedelta(seconds=asked.step_s or grid.step_s)
+    low, high = 0, len(grid.alive)
+    if asked.start is not None:
+        begin = (asked.start - EPOCH) // step * step // timedelta(seconds=grid.step_s)
+        low = min(max(begin - grid.first, 0), high)
+    if asked.end is not None:
+        finish = -(-(asked.end - EPOCH) // step) * step // timedelta(seconds=grid.step_s)
+        high = min(max(finish - grid.first, low), high)
+    if high - low > BUCKETS_MAX:
+        raise InvalidValueError(
+            f"{asked.app}: {high - low:,} buckets of {grid.step_s} s lie between its first and "
+            "last event; ask for a part by its start and end"
+        )
+    return _Grid(first=grid.first + low, step_s=grid.step_s, alive=grid.alive[low:high])
+
+
+def _given(connection: Connection, asked: Asked) -> list[Demand]:
     rows = _arrays(
         connection,
         "SELECT f.name, f.step_s::BIGINT AS step_s, bucket // f.step_s AS bucket, amount "
         "FROM amounts m JOIN features f USING (feature_id) JOIN apps a ON a.app_id = f.app_id "
         "WHERE a.name = ? AND (? IS NULL OR f.name = ?) ORDER BY 1, 3",
-        [app, feature, feature],
+        [asked.app, asked.feature, asked.feature],
     )
     found: list[Demand] = []
     for name, part in _groups(rows["name"]):
@@ -206,9 +238,7 @@ def _given(
         values = np.full(int(buckets[-1] - buckets[0]) + 1, np.nan)
         values[buckets - buckets[0]] = rows["amount"][part]
         own_s = int(rows["step_s"][part][0])
-        found.append(
-            _demand(series_id(app, name), values, first=int(buckets[0]), own_s=own_s, step_s=step_s)
-        )
+        found.append(_demand(name, values, asked, first=int(buckets[0]), own_s=own_s))
     return found
 
 
@@ -220,48 +250,25 @@ def _groups(names: Any) -> list[tuple[str, slice]]:
     return [(str(names[a]), slice(a, b)) for a, b in pairwise(edges)]
 
 
-def _demand(
-    series: str, values: FloatArray, *, first: int, own_s: int, step_s: int | None
-) -> Demand:
-    step = own_s if step_s is None else step_s
-    if step % own_s:
+def _demand(name: str, values: FloatArray, asked: Asked, *, first: int, own_s: int) -> Demand:
+    series = series_id(asked.app, name)
+    step_s = asked.step_s or own_s
+    if step_s % own_s:
         raise InvalidValueError(
-            f"--step {step} s: {series} is known every {own_s} s; give a multiple of it"
+            f"--step {step_s} s: {series} is known every {own_s} s; give a multiple of it"
         )
-    factor = step // own_s
+    factor = step_s // own_s
     offset = first % factor
     return Demand(
         series_id=series,
         start=EPOCH + timedelta(seconds=(first - offset) * own_s),
-        step_s=step,
+        step_s=step_s,
         values=coarser(values, factor=factor, offset=offset),
     )
 
 
-def _total(app: str, found: list[Demand]) -> list[Demand]:
-    if not found:
-        return []
-    steps = {demand.step_s for demand in found}
-    if len(steps) > 1:
-        raise InvalidValueError(
-            f"{app}: its series have steps of {sorted(steps)} s; give one with --step"
-        )
-    step_s = steps.pop()
-    start = min(demand.start for demand in found)
-    count = (max(demand.end for demand in found) - start) // timedelta(seconds=step_s)
-    total, is_known = np.zeros(count), np.zeros(count, dtype=np.bool_)
-    for demand in found:
-        # before its first and after its last bucket a series says nothing about the others
-        first = (demand.start - start) // timedelta(seconds=step_s)
-        part = slice(first, first + len(demand.values))
-        total[part] += demand.values
-        is_known[part] = True
-    values = observed_only(total, is_known)
-    return [Demand(series_id=app, start=start, step_s=step_s, values=values)]
-
-
-def _between(demand: Demand, start: datetime | None, end: datetime | None) -> Demand:
-    step = timedelta(seconds=demand.step_s)
+def _between(demand: Demand, asked: Asked) -> Demand:
+    start, end, step = asked.start, asked.end, timedelta(seconds=demand.step_s)
     low = 0 if start is None else max(-((demand.start - start) // step), 0)
     high = len(demand.values) if end is None else max(-((demand.start - end) // step), 0)
     return Demand(

@@ -21,7 +21,7 @@ from foretide.store.amounts import Given, Series, file_demand
 from foretide.store.connection import connected, missing_parts, refused, take_away
 from foretide.store.filing import Filing
 from foretide.store.key import session_key
-from foretide.store.reading import AppView, FeatureView, read_app, read_demand, read_features
+from foretide.store.reading import AppView, Asked, FeatureView, read_app, read_demand, read_features
 from foretide.store.records import read_records, utc
 
 
@@ -188,26 +188,21 @@ class Warehouse:
         Raises
         ------
         InvalidValueError
-            When `step_s` is finer than a series is known, or no multiple of its step.
+            When `step_s` is finer than a series is known or no multiple of its step, or the span
+            has more than 20 million buckets.
         """
         if series is not None:
             app, _, feature = series.partition("/")
         names = self._rows(
             "SELECT name FROM apps WHERE ? IS NULL OR name = ? ORDER BY name", [app, app]
         )
-        return [
-            demand
-            for (name,) in names
-            for demand in read_demand(
-                self._connection,
-                app=name,
-                feature=feature,
-                start=start,
-                end=end,
-                step_s=step_s,
-                is_total=is_total,
+        found: list[Demand] = []
+        for (name,) in names:
+            asked = Asked(
+                app=name, feature=feature, start=start, end=end, step_s=step_s, is_total=is_total
             )
-        ]
+            found.extend(read_demand(self._connection, asked))
+        return found
 
     def dead_letters(self, *, most: int = 1_000_000) -> list[DeadLetter]:
         """Return the lines that gave no event, in the order of their import."""

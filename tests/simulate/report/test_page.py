@@ -73,6 +73,19 @@ def test_any_policies_make_a_page(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_kinds_have_rows_of_their_own_only_where_there_are_several(
+    play: Play, daily: FloatArray, scenario: Scenario, tmp_path: Path
+) -> None:
+    spike = np.ones(1440)
+    spike[700:710] = 500.0
+    alike = [play(daily, series_id=name) for name in "ab"]
+    for outcomes, is_divided in ((alike, False), ([*alike, play(spike)], True)):
+        write_report(tmp_path / "r.html", title="t", scenario=scenario, outcomes=outcomes)
+        text = _read(tmp_path / "r.html").text
+        assert ("only the 2 forecastable" in text) is is_divided
+        assert ("only the 1 spiky" in text) is is_divided
+
+
 def test_the_page_refers_to_nothing_outside_itself(
     play: Play, daily: FloatArray, scenario: Scenario, tmp_path: Path
 ) -> None:

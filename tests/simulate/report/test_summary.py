@@ -59,7 +59,7 @@ def test_summary_is_json_and_names_what_the_command_promises(
     play: Play, daily: FloatArray, scenario: Scenario
 ) -> None:
     result = json.loads(json.dumps(summary([play(daily)], scenario)))
-    assert set(result) == {"scenario", "series", "totals"}
+    assert set(result) == {"scenario", "series", "totals", "totals_by_kind"}
     policy = result["series"][0]["policies"][0]
     assert {"violation_fraction", "cost_usd", "mean_billed_count"} <= set(policy)
     assert {"cost_over_oracle", "objective_met"} <= set(policy)
@@ -94,6 +94,18 @@ def test_kinds_of_series(play: Play, daily: FloatArray, scenario: Scenario) -> N
     assert kind(spike) == "spiky"
     assert kind(daily) == "forecastable"  # the band's median is demand itself
     assert kind(daily, ("hpa",)) == "unknown"
+
+
+def test_kinds_divide_the_totals(play: Play, daily: FloatArray, scenario: Scenario) -> None:
+    spike = np.ones(1440)
+    spike[700:710] = 500.0
+    outcomes = [play(daily), play(spike, series_id="spike"), play(daily * 2, series_id="big")]
+    result = summarise(outcomes, scenario)
+    assert list(result.totals_by_kind) == ["forecastable", "spiky"]
+    for place, total in enumerate(result.totals):
+        parts = [totals[place] for totals in result.totals_by_kind.values()]
+        assert [part.series_count for part in parts] == [2, 1]
+        assert sum(part.cost_usd for part in parts) == pytest.approx(total.cost_usd)
 
 
 def test_forecast_worth(play: Play, daily: FloatArray, scenario: Scenario) -> None:

@@ -69,7 +69,7 @@ def _told(subject: tuple[float, float], rival: tuple[float, float]) -> list[str]
         )
         for name, (cost, violation) in (("foretide", subject), ("hpa", rival))
     )
-    return headline(Summary(scenario=Scenario(), series=(), totals=totals))
+    return headline(Summary(scenario=Scenario(), series=(), totals=totals, totals_by_kind={}))
 
 
 def test_headline_when_both_meet_the_objective() -> None:
@@ -116,7 +116,12 @@ def test_only_words_that_are_used_are_explained(
 ) -> None:
     plain = dict(meanings(summarise([play(daily, ["hpa"])], scenario)))
     full = dict(meanings(summarise([play(daily), play(daily * 2)], scenario)))
-    assert set(full) - set(plain) == {"÷ oracle", "All series together", "Forecast band"}
+    assert set(full) - set(plain) == {
+        "÷ oracle",
+        "All series together",
+        "Expected range",
+        "Forecastable, bursty, spiky",
+    }
 
 
 def test_rules_name_the_numbers_of_the_scenario() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ _SPIKY_BELOW = 0.1  # mean demand / peak demand
 _FORECASTABLE_UP_TO = 0.07  # WAPE at lead = boot
 
 Kind = Literal["forecastable", "bursty", "spiky", "unknown"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class PolicySummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,11 +135,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         Each series.
     totals : tuple of TotalSummary
         Each policy, in the order in which they first appear.
+    totals_by_kind : dict of str to tuple of TotalSummary
+        The same over the series of each kind that occurs: one spiky series can decide a sum.
     """
 
     scenario: Scenario
     series: tuple[SeriesSummary, ...]
     totals: tuple[TotalSummary, ...]
+    totals_by_kind: dict[Kind, tuple[TotalSummary, ...]]
 
 
 def summary(outcomes: Sequence[SeriesOutcome], scenario: Scenario) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def summary(outcomes: Sequence[SeriesOutcome], scenario: Scenario) -> dict[str, 
     Returns
     -------
     dict
-        Keys `scenario`, `series`, `totals`; see `Summary` for what they hold.
+        Keys `scenario`, `series`, `totals`, `totals_by_kind`; see `Summary` for what they hold.
     """
     return msgspec.to_builtins(summarise(outcomes, scenario))
 
@@ -175,9 +179,16 @@ def summarise(outcomes: Sequence[SeriesOutcome], scenario: Scenario) -> Summary:
         One entry per series, and one per policy over all series.
     """
     series = tuple(_series_summary(outcome, scenario) for outcome in outcomes)
-    names = dict.fromkeys(p.policy for s in series for p in s.policies)
+    by_kind: dict[Kind, tuple[TotalSummary, ...]] = {
+        kind: _totals([s for s in series if s.kind == kind])
+        for kind in KINDS
+        if any(s.kind == kind for s in series)
+    }
     return Summary(
-        scenario=scenario, series=series, totals=tuple(_total(name, series) for name in names)
+        scenario=scenario,
+        series=series,
+        totals=_totals(series),
+        totals_by_kind=by_kind,
     )
 
 
@@ -251,6 +262,11 @@ def _kind(mean: float, peak: float, policies: Sequence[PolicySummary]) -> Kind:
     if not wapes:
         return "unknown"
     return "forecastable" if wapes[0] <= _FORECASTABLE_UP_TO else "bursty"
+
+
+def _totals(series: Sequence[SeriesSummary]) -> tuple[TotalSummary, ...]:
+    names = dict.fromkeys(p.policy for s in series for p in s.policies)
+    return tuple(_total(name, series) for name in names)
 
 
 def _total(name: str, series: Sequence[SeriesSummary]) -> TotalSummary:

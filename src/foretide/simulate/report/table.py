@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 from foretide.simulate.report.amounts import percent, usd
@@ -17,10 +18,15 @@ _OPEN_UP_TO = 6  # series whose rows are shown without being asked for
 
 
 def totals_table(summary: Summary) -> str:
-    """Return the HTML table of every policy over all series."""
-    rows = "".join(_total_row(total) for total in summary.totals)
+    """Return the HTML table of every policy over all series, and over those of each kind."""
     caption = f"All {len(summary.series)} series together"
-    return _table(caption, "objective met on", f"<tbody>{rows}</tbody>")
+    bodies = f"<tbody>{_total_rows(summary.totals)}</tbody>"
+    if len(summary.totals_by_kind) > 1:
+        for kind, totals in summary.totals_by_kind.items():
+            count = sum(series.kind == kind for series in summary.series)
+            head = _group(f"only the {count} {kind if kind != 'unknown' else 'of unknown kind'}")
+            bodies += f"<tbody>{head}{_total_rows(totals)}</tbody>"
+    return _table(caption, "objective met on", bodies)
 
 
 def series_table(summary: Summary) -> str:
@@ -45,6 +51,15 @@ def _table(caption: str, objective: str, bodies: str) -> str:
     )
 
 
+def _group(label: str, remark: str = "") -> str:
+    small = f" <small>{escape(remark)}</small>" if remark else ""
+    return f'<tr><th colspan="6" scope="rowgroup">{escape(label)}{small}</th></tr>'
+
+
+def _total_rows(totals: Iterable[TotalSummary]) -> str:
+    return "".join(_total_row(total) for total in totals)
+
+
 def _total_row(total: TotalSummary) -> str:
     missed = "" if total.objective_met_count == total.series_count else "missed"
     met = f"{total.objective_met_count} of {total.series_count}"
@@ -52,8 +67,7 @@ def _total_row(total: TotalSummary) -> str:
 
 
 def _series_rows(series: SeriesSummary) -> str:
-    kind = "" if series.kind == "unknown" else f" <small>{series.kind}</small>"
-    head = f'<tr><th colspan="6" scope="rowgroup">{escape(series.series_id)}{kind}</th></tr>'
+    head = _group(series.series_id, "" if series.kind == "unknown" else series.kind)
     return f"<tbody>{head}{''.join(_policy_row(p) for p in series.policies)}</tbody>"
 
 

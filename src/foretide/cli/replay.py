@@ -1,0 +1,62 @@
+"""This file knows `foretide replay`: whether a backtest's journal gives every plan again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from foretide.errors import InputError
+
+if TYPE_CHECKING:
+    from foretide.simulate.report.summary import Summary
+
+
+def replay(
+    folder: Annotated[Path, typer.Argument(help="The --out folder of a backtest or demo.")],
+) -> None:
+    """Make every journaled decision anew, and compare it with the one that was recorded.
+
+    The journal holds all that went into a decision, so the same planner must come to the same
+    one, byte for byte. Ends with 1 and names the first that differs when it does not.
+    """
+    from foretide.control.replay import judged
+    from foretide.simulate.play import policy_for
+    from foretide.simulate.record import journal_path
+    from foretide.store.journal import read_journal
+
+    told = _summary(folder)
+    decision_count = series_count = 0
+    for series in told.series:
+        path = journal_path(folder, series.series_id)
+        if not path.exists():
+            continue
+        policy = policy_for(series.series_id, told.scenario, series.capacity_rps)
+        verdict = judged(read_journal(path), policy)
+        if verdict.differing is not None:
+            at = verdict.differing.at.isoformat()
+            typer.echo(f"{series.series_id} at {at}: the decision comes out otherwise ({path})")
+            raise typer.Exit(1)
+        decision_count += verdict.equal_count
+        series_count += verdict.equal_count > 0
+    if not series_count:
+        raise InputError(f"{folder}: no journal; play a backtest with --policy foretide")
+    typer.echo(f"{decision_count:,} decisions of {series_count} series replayed: all equal")
+
+
+def _summary(folder: Path) -> Summary:
+    import msgspec
+
+    from foretide.simulate.record import SUMMARY_FILE
+    from foretide.simulate.report.summary import Summary
+
+    path = folder / SUMMARY_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Summary)
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}; give the --out folder of a backtest or demo"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is no summary of a backtest ({error}); play it again") from None

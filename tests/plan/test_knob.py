@@ -1,0 +1,67 @@
+"""How dearly capacity is held: the ladder by objective, and the split of a penalty."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foretide.errors import InvalidValueError
+from foretide.plan.knob import Knob, knob_for_objective, knob_for_penalty
+
+
+def _axes(knob: Knob) -> tuple[float, float, float, float]:
+    return knob.run_rho, knob.run_head_fraction, knob.warm_rho, knob.warm_floor_fraction
+
+
+@given(st.floats(1e-9, 0.999), st.floats(1e-9, 0.999), st.booleans())
+def test_a_stricter_objective_never_holds_less(first: float, second: float, pool: bool) -> None:
+    strict, loose = (
+        _axes(knob_for_objective(o, has_warm_pool=pool)) for o in sorted((first, second))
+    )
+    assert all(a >= b for a, b in zip(strict, loose, strict=True))
+
+
+def test_every_notch_is_the_answer_to_its_objective() -> None:
+    # the objective a notch stands for, a hair looser and a hair stricter
+    assert knob_for_objective(0.05, has_warm_pool=True).run_rho == 4
+    assert knob_for_objective(0.9, has_warm_pool=True).run_rho == 4
+    assert knob_for_objective(0.049, has_warm_pool=True).run_rho == 8
+    assert knob_for_objective(0.001, has_warm_pool=True).warm_rho == 140
+    assert knob_for_objective(0.0002, has_warm_pool=False).run_rho == 1000
+    assert knob_for_objective(1e-6, has_warm_pool=False).run_rho == 1000
+
+
+@given(st.floats(1e-6, 0.999))
+def test_without_a_warm_pool_nothing_is_held_warm(objective: float) -> None:
+    knob = knob_for_objective(objective, has_warm_pool=False)
+    assert (knob.warm_rho, knob.warm_floor_fraction) == (0, 0)
+
+
+@pytest.mark.parametrize("objective", [0, 1, -0.1, 2, float("nan")])
+def test_an_objective_outside_the_open_interval_is_refused(objective: float) -> None:
+    with pytest.raises(InvalidValueError, match=r"objective_fraction must lie in \(0, 1\), was"):
+        knob_for_objective(objective, has_warm_pool=True)
+
+
+@given(st.floats(0.01, 1e5), st.floats(0.01, 1e5), st.floats(0.01, 0.99))
+def test_a_higher_penalty_never_holds_less(first: float, second: float, warm: float) -> None:
+    small, large = (
+        _axes(knob_for_penalty(rho, warm_price_fraction=warm)) for rho in sorted((first, second))
+    )
+    assert all(a <= b for a, b in zip(small, large, strict=True))
+
+
+def test_a_penalty_splits_between_serving_and_warm() -> None:
+    assert knob_for_penalty(40, warm_price_fraction=1) == Knob(run_rho=40)
+    knob = knob_for_penalty(40, warm_price_fraction=0.2)
+    # by hand: 0.3 x 40 / 0.8 and 0.7 x 40 / 0.2
+    assert (knob.run_rho, knob.warm_rho) == (pytest.approx(15), pytest.approx(140))
+    # too small to pay for a warm instance: the price of one is where it ends
+    assert knob_for_penalty(0.1, warm_price_fraction=0.5).warm_rho == 1.2
+
+
+@pytest.mark.parametrize("rho", [0, -3, float("nan")])
+def test_a_penalty_of_nothing_is_refused(rho: float) -> None:
+    with pytest.raises(InvalidValueError, match=r"rho must be > 0, was .*; set a penalty"):
+        knob_for_penalty(rho, warm_price_fraction=0.2)

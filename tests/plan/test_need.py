@@ -1,0 +1,153 @@
+"""What a forecast asks of a service: the bands, their order, and the width of the interval."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.random import Generator, default_rng
+
+from foretide.errors import InvalidValueError
+from foretide.model.demand import FloatArray
+from foretide.plan.capacity import latency_curve, linear_curve
+from foretide.plan.knob import Knob, knob_for_objective
+from foretide.plan.need import Need, NeedBlock, low_width_bound, needs
+from foretide.plan.policy import ServicePolicy
+
+_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+_BANDS = ("serving_up", "serving_low", "total_up", "total_low")
+
+
+def _policy(knob: Knob | None = None, **changed: object) -> ServicePolicy:
+    known: dict[str, object] = {
+        "service": "web", "version": "v1", "curve": linear_curve(10), "boot_s": 300.0,
+        "has_warm_pool": True,
+    }  # fmt: skip
+    known |= {"knob": knob or knob_for_objective(0.001, has_warm_pool=True)} | changed
+    return ServicePolicy(**known)  # pyright: ignore[reportArgumentType]
+
+
+_policies = st.builds(
+    lambda objective, pool, boot_s, least, more, is_queue: _policy(
+        knob_for_objective(objective, has_warm_pool=pool),
+        has_warm_pool=pool,
+        boot_s=boot_s,
+        min_count=least,
+        max_count=least + more,
+        curve=latency_curve(
+            latency_objective_s=0.4, service_time_s=0.1, workers=1, max_instances=30
+        )
+        if is_queue
+        else linear_curve(10),
+    ),
+    st.sampled_from([0.05, 0.01, 0.003, 0.001, 0.0002]),
+    st.booleans(),
+    st.sampled_from([30.0, 60.0, 300.0, 420.0]),
+    st.integers(1, 5),
+    st.sampled_from([0, 3, 1000]),
+    st.booleans(),
+)
+
+
+def _flat(rps: float, spread: float = 0.1, instants: int = 1) -> FloatArray:
+    around = np.array([1 - spread, 1 - spread / 2, 1, 1 + spread / 2, 1 + spread])
+    return np.full((instants, 31, 5), rps) * around
+
+
+def _random(rng: Generator, instants: int = 3) -> FloatArray:
+    level = rng.uniform(0, 150, (instants, 1)) + np.cumsum(rng.normal(0, 8, (instants, 31)), axis=1)
+    return np.sort(np.maximum(level[:, :, None] + rng.normal(0, 12, (instants, 31, 5)), 0), axis=2)
+
+
+def _bands(block: NeedBlock) -> np.ndarray:
+    return np.stack([getattr(block, name) for name in _BANDS])
+
+
+@given(seed=st.integers(0, 2**32), policy=_policies, peak=st.floats(0, 300))
+@settings(max_examples=60)
+def test_bands_are_ordered_and_within_the_fleet(
+    seed: int, policy: ServicePolicy, peak: float
+) -> None:
+    block = needs(_random(default_rng(seed)), _LEVELS, policy=policy, peak_rps=peak)
+    bands = _bands(block)
+    assert (bands >= policy.min_count).all()
+    assert (bands <= policy.max_count).all()
+    assert (block.serving_up <= block.serving_low).all()
+    assert (block.total_up <= block.total_low).all()
+    assert (block.serving_up <= block.total_up).all()
+    assert (block.low_rps <= block.predicted_rps).all()
+    assert (block.predicted_rps <= block.upper_rps).all()
+    assert (block.width_fraction >= 0).all()
+
+
+@given(seed=st.integers(0, 2**32), policy=_policies, peak=st.floats(0, 300))
+@settings(max_examples=60)
+def test_more_demand_never_asks_for_fewer(seed: int, policy: ServicePolicy, peak: float) -> None:
+    rng = default_rng(seed)
+    demand = _random(rng)
+    more = demand + rng.exponential(15, (1, 31, 1))
+    assert (
+        _bands(needs(more, _LEVELS, policy=policy, peak_rps=peak))
+        >= _bands(needs(demand, _LEVELS, policy=policy, peak_rps=peak))
+    ).all()
+
+
+@given(seed=st.integers(0, 2**32), policy=_policies)
+@settings(max_examples=30)
+def test_an_instant_asks_the_same_alone_as_among_others(seed: int, policy: ServicePolicy) -> None:
+    demand = _random(default_rng(seed), instants=5)
+    together = needs(demand, _LEVELS, policy=policy, peak_rps=100)
+    for row in range(len(demand)):
+        alone = needs(demand[row : row + 1], _LEVELS, policy=policy, peak_rps=100)
+        named = {"forecast_id": "f", "width_max_fraction": 0.3}
+        assert alone.at(0, **named) == together.at(row, **named)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_steady_demand_asks_for_what_it_takes() -> None:
+    # 100 requests/s on instances of 10, known for sure
+    block = needs(_flat(100, 0), _LEVELS, policy=_policy(Knob(run_rho=4)), peak_rps=100)
+    assert _bands(block)[:, 0].tolist() == [10, 10, 10, 10]
+
+
+def test_head_room_and_warm_floor_are_fractions_of_the_peak() -> None:
+    knob = Knob(run_rho=4, run_head_fraction=0.04, warm_floor_fraction=0.16)
+    block = needs(_flat(100, 0), _LEVELS, policy=_policy(knob), peak_rps=200)
+    # the peak is 20 instances: 0.8 -> 1 of head-room, 3.2 -> 4 held warm
+    assert (block.serving_up[0], block.total_up[0]) == (11, 15)
+
+
+def test_without_a_warm_pool_all_there_is_serves() -> None:
+    policy = _policy(Knob(run_rho=4, run_head_fraction=0.1), has_warm_pool=False)
+    block = needs(_flat(100, 0.3), _LEVELS, policy=policy, peak_rps=100)
+    assert block.total_up.tolist() == block.serving_up.tolist()
+    assert block.total_low.tolist() == block.serving_low.tolist()
+
+
+def test_the_interval_is_read_one_boot_ahead() -> None:
+    demand = _flat(100, 0.1)
+    demand[0, 5] = [40, 70, 80, 90, 120]
+    block = needs(demand, _LEVELS, policy=_policy(), peak_rps=100)
+    assert (block.predicted_rps[0], block.upper_rps[0], block.width_fraction[0]) == (80, 120, 1.0)
+    # near nothing, the width is told in instances: a few requests/s are no uncertainty
+    small = needs(_flat(1, 0.5), _LEVELS, policy=_policy(), peak_rps=100)
+    assert small.width_fraction[0] == pytest.approx(0.1)
+
+
+def test_the_low_width_follows_the_usual_one_and_is_never_below_a_fifth() -> None:
+    assert low_width_bound(np.empty(0)) == 0.2
+    assert low_width_bound(np.array([0.1, 0.2, 0.9])) == pytest.approx(0.25)
+    assert low_width_bound(np.full(5, 0.01)) == 0.2
+    assert low_width_bound(np.full(5, 4.0)) == 5.0
+
+
+@pytest.mark.parametrize("crossed", [{"serving_up": 6}, {"total_up": 9}])
+def test_a_band_that_ends_below_where_it_begins_is_refused(crossed: dict[str, int]) -> None:
+    sound = {"serving_up": 4, "serving_low": 5, "total_up": 7, "total_low": 8} | crossed
+    with pytest.raises(InvalidValueError, match="must not end below"):
+        Need(
+            forecast_id="f", predicted_rps=1, upper_rps=math.pi, width_fraction=0.1,
+            width_max_fraction=0.3, **sound,
+        )  # fmt: skip
