@@ -31,8 +31,8 @@ def shown(past: list[float], ahead: list[float], *, width: int = 100) -> list[st
 
 
 @given(
-    past=st.lists(st.floats(0, 1e300) | st.just(float("nan")), max_size=100),
-    ahead=st.lists(st.floats(0, 1e300), min_size=24, max_size=48),
+    past=st.lists(st.floats(0, 1e15) | st.just(float("nan")), max_size=100),
+    ahead=st.lists(st.floats(0, 1e15), min_size=24, max_size=48),
     width=st.integers(40, 120),
 )
 def test_anything_fits_the_picture(past: list[float], ahead: list[float], width: int) -> None:

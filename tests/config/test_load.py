@@ -114,7 +114,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "a text for a number": (
         with_line('boot_s = "5m"'),
         (
-            '10: service.web.boot_s must be a number > 0 and <= 86400 (seconds), was "5m"; '
+            '10: service.web.boot_s must be a number > 0 and <= 7200 (seconds), was "5m"; '
             "write for example boot_s = 300.0"
         ),
     ),

@@ -8,6 +8,7 @@ from foretide.config.load import load_config
 from foretide.config.settings import ServiceConfig
 from foretide.config.template import example_config
 from foretide.control.service import policy_from
+from foretide.errors import ConfigError
 from foretide.plan.capacity import served_rps
 from foretide.plan.knob import knob_for_objective
 from foretide.plan.policy import ServicePolicy
@@ -62,3 +63,10 @@ def test_a_dearer_penalty_holds_more() -> None:
 def test_latency_leaves_less_of_an_instance_than_its_workers_could_do() -> None:
     made = policy(instance_rps=None, latency_objective_s=0.5, service_time_s=0.05, concurrency=4)
     assert 0 < served_rps(made.curve, 1) < 4 / 0.05
+
+
+def test_a_boot_longer_than_forecasts_by_the_minute_reach_is_refused() -> None:
+    assert policy(boot_s=7200.0).horizon_minutes == 361
+    text = example_config().replace("boot_s = 300", "boot_s = 7201")
+    with pytest.raises(ConfigError, match=r"boot_s must be a number > 0 and <= 7200.* was 7201"):
+        load_config(text, origin="foretide.toml")

@@ -114,7 +114,8 @@ def test_more_demand_or_a_dearer_miss_never_asks_for_fewer(
     demand = _quantiles(rng, instants=4)
     weights = quantile_weights(_LEVELS)
     filled = filled_fraction(demand, weights, table)
-    fuller = filled_fraction(demand + rng.exponential(20, demand.shape[1])[:, None], weights, table)
+    added: FloatArray = rng.exponential(20, (1, demand.shape[1], 1))
+    fuller = filled_fraction(demand + added, weights, table)
 
     def bands(share: SingleArray, price: float) -> npt.NDArray[np.int64]:
         return np.stack(

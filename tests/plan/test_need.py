@@ -30,26 +30,21 @@ def _policy(knob: Knob | None = None, **changed: object) -> ServicePolicy:
     return ServicePolicy(**known)  # pyright: ignore[reportArgumentType]
 
 
-_policies = st.builds(
-    lambda objective, pool, boot_s, least, more, is_queue: _policy(
+_QUEUE = latency_curve(latency_objective_s=0.4, service_time_s=0.1, workers=1, max_instances=30)
+
+
+@st.composite
+def _policies(draw: st.DrawFn) -> ServicePolicy:
+    pool, least = draw(st.booleans()), draw(st.integers(1, 5))
+    objective = draw(st.sampled_from([0.05, 0.01, 0.003, 0.001, 0.0002]))
+    return _policy(
         knob_for_objective(objective, has_warm_pool=pool),
         has_warm_pool=pool,
-        boot_s=boot_s,
+        boot_s=draw(st.sampled_from([30.0, 60.0, 300.0, 420.0])),
         min_count=least,
-        max_count=least + more,
-        curve=latency_curve(
-            latency_objective_s=0.4, service_time_s=0.1, workers=1, max_instances=30
-        )
-        if is_queue
-        else linear_curve(10),
-    ),
-    st.sampled_from([0.05, 0.01, 0.003, 0.001, 0.0002]),
-    st.booleans(),
-    st.sampled_from([30.0, 60.0, 300.0, 420.0]),
-    st.integers(1, 5),
-    st.sampled_from([0, 3, 1000]),
-    st.booleans(),
-)
+        max_count=least + draw(st.sampled_from([0, 3, 1000])),
+        curve=draw(st.sampled_from([linear_curve(10), _QUEUE])),
+    )
 
 
 def _flat(rps: float, spread: float = 0.1, instants: int = 1) -> FloatArray:
@@ -66,7 +61,7 @@ def _bands(block: NeedBlock) -> np.ndarray:
     return np.stack([getattr(block, name) for name in _BANDS])
 
 
-@given(seed=st.integers(0, 2**32), policy=_policies, peak=st.floats(0, 300))
+@given(seed=st.integers(0, 2**32), policy=_policies(), peak=st.floats(0, 300))
 @settings(max_examples=60)
 def test_bands_are_ordered_and_within_the_fleet(
     seed: int, policy: ServicePolicy, peak: float
@@ -83,7 +78,7 @@ def test_bands_are_ordered_and_within_the_fleet(
     assert (block.width_fraction >= 0).all()
 
 
-@given(seed=st.integers(0, 2**32), policy=_policies, peak=st.floats(0, 300))
+@given(seed=st.integers(0, 2**32), policy=_policies(), peak=st.floats(0, 300))
 @settings(max_examples=60)
 def test_more_demand_never_asks_for_fewer(seed: int, policy: ServicePolicy, peak: float) -> None:
     rng = default_rng(seed)
@@ -95,15 +90,18 @@ def test_more_demand_never_asks_for_fewer(seed: int, policy: ServicePolicy, peak
     ).all()
 
 
-@given(seed=st.integers(0, 2**32), policy=_policies)
+@given(seed=st.integers(0, 2**32), policy=_policies())
 @settings(max_examples=30)
 def test_an_instant_asks_the_same_alone_as_among_others(seed: int, policy: ServicePolicy) -> None:
     demand = _random(default_rng(seed), instants=5)
     together = needs(demand, _LEVELS, policy=policy, peak_rps=100)
     for row in range(len(demand)):
         alone = needs(demand[row : row + 1], _LEVELS, policy=policy, peak_rps=100)
-        named = {"forecast_id": "f", "width_max_fraction": 0.3}
-        assert alone.at(0, **named) == together.at(row, **named)  # pyright: ignore[reportArgumentType]
+        one, among = (
+            block.at(at, forecast_id="f", width_max_fraction=0.3)
+            for block, at in ((alone, 0), (together, row))
+        )
+        assert one == among
 
 
 def test_a_steady_demand_asks_for_what_it_takes() -> None:

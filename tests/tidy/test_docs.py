@@ -117,7 +117,8 @@ def test_a_page_to_follow_can_be_followed(page: Path, tmp_path: Path) -> None:
         if block.kind == "python":
             _run([sys.executable, "-c", block.text], tmp_path)
         elif block.kind == "toml":
-            (tmp_path / "scenario.toml").write_text(block.text, encoding="utf-8")
+            name = "foretide.toml" if "[service." in block.text else "scenario.toml"
+            (tmp_path / name).write_text(block.text, encoding="utf-8")
         for words in _commands(block) if block.kind == "console" else []:
             _run([sys.executable, "-m", "foretide", *words[1:]], tmp_path)
 

@@ -45,15 +45,28 @@ def backtest(
         raise InputError(f"--jobs {jobs}: must be at least 1, or 0 for one per core")
     rules = read_scenario(scenario)
     table = read_demand(demand, series=series)
-    for note in table.notes:
-        typer.echo(f"foretide: {demand}: {note}", err=True)
-    for one in table.demands:
-        trace_for(one, rules)  # refused before anything is played or written
+    try:
+        for one in table.demands:
+            trace_for(one, rules)  # refused before anything is played or written
+    except InputError as error:
+        raise InputError(f"{demand}: {error}") from None
     make_folder(out)
+    for note in (*table.notes, *_unplayed(rules, table.demands)):
+        typer.echo(f"foretide: {note}", err=True)
     outcomes = _played(table.demands, rules, policies, out, jobs)
     write_results(out, title=f"Backtest of {demand.name}", scenario=rules, outcomes=outcomes)
     _print_table(outcomes, rules)
     typer.echo(f"report: {out / 'report.html'}")
+
+
+def _unplayed(rules: Scenario, demands: tuple[Demand, ...]) -> list[str]:
+    """Return a note on capacities whose series are not played: it may be a slip of the pen."""
+    names = {one.series_id for one in demands}
+    others = [name for name in rules.capacity_rps if name not in names]
+    if not others:
+        return []
+    shown = ", ".join(others[:3]) + (" ..." if len(others) > 3 else "")
+    return [f"the scenario has a capacity for {len(others)} series not played: {shown}"]
 
 
 def _played(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foretide.errors import InputError
+from foretide.errors import ForetideError, InputError
 
 if TYPE_CHECKING:
     from foretide.model.demand import Demand
@@ -51,12 +55,12 @@ def demo(
     order = order_from(
         app="", kind="", columns=columns, zone=timezone, consent="", features_max=200, heartbeat=""
     )
-    make_folder(out)
-    source = trace or _shop(out)
-    store = out / f"{_label(trace)}.duckdb"
-    import_files([source], store, order)
-    demand = _chosen(store, series)
-    laid_out = trace_for(demand, rules)
+    with _taken_back(out):
+        make_folder(out)
+        store = out / f"{_label(trace)}.duckdb"
+        import_files([trace or _shop(out)], store, order)
+        demand = _chosen(store, series)
+        laid_out = trace_for(demand, rules)
     outcome = play(laid_out, rules, folder=out, title=_title(trace, demand))
     write_results(
         out,
@@ -83,8 +87,27 @@ def _scenario(objective: float) -> Scenario:
     )
 
 
+@contextmanager
+def _taken_back(folder: Path) -> Generator[None]:
+    """Leave nothing behind of a demo that is refused before it begins."""
+    before = set(folder.iterdir()) if folder.is_dir() else None
+    try:
+        yield
+    except ForetideError:
+        if before is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            for made in set(folder.iterdir()) - before:
+                made.unlink()
+        raise
+
+
 def _label(trace: Path | None) -> str:
-    return trace.name.split(".")[0] if trace else "shop"
+    if trace is None:
+        return "shop"
+    # two logs of one name must not end up in one store
+    place = hashlib.blake2b(str(trace.resolve()).encode(), digest_size=4).hexdigest()
+    return f"{trace.name.split('.')[0]}-{place}"
 
 
 def _title(trace: Path | None, demand: Demand) -> str:

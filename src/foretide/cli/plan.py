@@ -54,10 +54,11 @@ def plan(
     platform = SimulatedPlatform(
         service, start=now, boot_s=policy.boot_s, serving_count=serving, warm_count=warm
     )
+    outlook = Lookahead(policy, known)  # refused before anything is written
     with FileJournal(store.parent / "journal" / f"{service}.jsonl") as journal:
         beat = tick(
-            now, policy=policy, platform=platform, outlook=Lookahead(policy, known),
-            journal=journal, before=Beat(), is_acting=False,
+            now, policy=policy, platform=platform, outlook=outlook, journal=journal,
+            before=Beat(), is_acting=False,
         )  # fmt: skip
     if beat.plan is not None:
         _print(now, beat.plan.serving_count, beat.plan.warm_count, describe(beat.plan.decision))

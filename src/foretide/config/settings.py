@@ -198,7 +198,7 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float,
         Meta(
             gt=0,
-            le=86_400,
+            le=7200,
             description="Time from launching an instance to its serving.",
             examples=[300.0],
         ),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from foretide.errors import InvalidValueError
 from foretide.model.instant import require_utc
 
+AMOUNT_MAX = 1e15  # beyond it a float counts in eighths, and sums of squares lose their meaning
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -26,8 +27,8 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     step_s : int
         Length of a bucket in seconds, 1 ... 86400.
     values : ndarray, shape (buckets,)
-        Amount in each bucket (events when the source counts events), >= 0; NaN where nothing
-        was observed. Made read-only.
+        Amount in each bucket (events when the source counts events), 0 ... 1e15; NaN where
+        nothing was observed. Made read-only.
     """
 
     series_id: str
@@ -41,8 +42,10 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             raise InvalidValueError(f"step_s must lie in [1, 86400], was {self.step_s}")
         if self.values.ndim != 1:
             raise InvalidValueError(f"values must have one dimension, had {self.values.ndim}")
-        if np.isinf(self.values).any() or (self.values < 0).any():
-            raise InvalidValueError("values must be finite and >= 0, or NaN where not observed")
+        if (self.values < 0).any() or (self.values > AMOUNT_MAX).any():
+            raise InvalidValueError(
+                f"values must lie in [0, {AMOUNT_MAX:g}], or be NaN where not observed"
+            )
         self.values.flags.writeable = False
 
     @property

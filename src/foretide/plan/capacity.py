@@ -78,25 +78,22 @@ def latency_curve(
             f"latency_objective_s must exceed the 95 % service time, {service_p95_s:.3g} s at a "
             f"mean of {service_time_s:g} s, was {latency_objective_s:g}; raise it"
         )
-    served = [0.0]
-    for count in range(1, max_instances + 1):
-        slots = count * workers
-        low, high = 0.0, _MAX_UTILISATION * slots / service_time_s
-        for _ in range(50):
-            middle = (low + high) / 2
-            if _wait_probability(middle, slots, service_time_s, wait_s) <= _MAX_WAIT_PROBABILITY:
-                low = middle
-            else:
-                high = middle
-        served.append(max(low, served[-1]))
+    slots = workers * np.arange(1.0, max_instances + 1)
+    low, high = np.zeros(len(slots)), _MAX_UTILISATION * slots / service_time_s
+    for _ in range(50):  # halves of the interval: as exact as a float can be
+        middle = (low + high) / 2
+        is_met = _wait_probability(middle, slots, service_time_s, wait_s) <= _MAX_WAIT_PROBABILITY
+        low, high = np.where(is_met, middle, low), np.where(is_met, high, middle)
+    served = np.maximum.accumulate(np.concatenate([[0.0], low]))
     version = f"latency-{latency_objective_s:g}-{service_time_s:g}-{workers}"
-    return CapacityCurve(version=version, served_rps=np.array(served))
+    return CapacityCurve(version=version, served_rps=served)
 
 
-def _wait_probability(rps: float, slots: int, service_s: float, wait_s: float) -> float:
-    utilisation = rps * service_s / slots
-    waits: float = utilisation ** (math.sqrt(2 * (slots + 1)) - 1)
-    return waits * math.exp(-(slots / service_s - rps) * wait_s)
+def _wait_probability(
+    rps: FloatArray, slots: FloatArray, service_s: float, wait_s: float
+) -> FloatArray:
+    waits = np.power(rps * service_s / slots, np.sqrt(2 * (slots + 1)) - 1)
+    return waits * np.exp(-(slots / service_s - rps) * wait_s)
 
 
 def served_rps(curve: CapacityCurve, count: int) -> float:

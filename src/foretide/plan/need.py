@@ -13,12 +13,14 @@ import numpy as np
 
 from foretide.errors import InvalidValueError
 from foretide.model.demand import FloatArray
-from foretide.plan.capacity import layer_table, served_rps
-from foretide.plan.layers import IntArray, SingleArray, band, filled_fraction, quantile_weights
+from foretide.plan.capacity import instances_for, layer_table, served_rps
+from foretide.plan.layers import IntArray, band, filled_fraction, quantile_weights
 from foretide.plan.policy import ServicePolicy
 
 # billed minutes that a promote costs: it is nearly free, but flapping wears
 _PROMOTE_COST_MINUTES = 0.5
+# Above as many, several instances make one layer: half a percent of a fleet decides nothing.
+_MAX_LAYERS = 256
 # No ceiling: a series that is always unsure would otherwise never shrink from its highest fleet.
 _WIDTH_FACTOR, _WIDTH_FLOOR = 1.25, 0.20
 
@@ -132,13 +134,14 @@ def needs(
     NeedBlock
         One entry per instant, each as if it had been computed alone.
     """
-    minutes = policy.horizon_minutes
-    quantiles = quantiles_rps[:, :minutes]
-    table = layer_table(
-        policy.curve, float(quantiles[:, :, -1].max()), policy.min_count, policy.max_count
-    )
-    filled = filled_fraction(quantiles, quantile_weights(levels), table)
-    serving, total = _bands(filled, policy, peak_rps)
+    quantiles = quantiles_rps[:, : policy.horizon_minutes]
+    tops = quantiles[:, :, -1].max(axis=1)
+    widths = np.array([_layer_width(policy, float(top)) for top in tops], np.int64)
+    serving, total = np.empty((2, len(tops)), np.int64), np.empty((2, len(tops)), np.int64)
+    for width in np.unique(widths):
+        alike = widths == width
+        bands = _bands(quantiles[alike], levels, policy=policy, peak_rps=peak_rps, width=int(width))
+        serving[:, alike], total[:, alike] = bands
     at_boot = quantiles[:, policy.boot_minutes]
     low, median, high = (at_boot[:, levels.index(level)] for level in (0.05, 0.5, 0.95))
     return NeedBlock(
@@ -153,32 +156,49 @@ def needs(
     )
 
 
+def _layer_width(policy: ServicePolicy, top_rps: float) -> int:
+    """Return how many instances make a layer, so that there are not too many layers.
+
+    It depends on one instant's own forecast alone, like everything that is computed for it.
+    """
+    count = min(instances_for(policy.curve, top_rps), policy.max_count)
+    return 2 ** max(0, math.ceil(math.log2(max(count, 1) / _MAX_LAYERS)))
+
+
 def _bands(
-    filled: SingleArray, policy: ServicePolicy, peak_rps: float
-) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
+    quantiles: FloatArray,
+    levels: tuple[float, ...],
+    *,
+    policy: ServicePolicy,
+    peak_rps: float,
+    width: int,
+) -> tuple[IntArray, IntArray]:
+    """Return the serving and the total band, each as rows of `up` and `low`."""
     knob, boot, least = policy.knob, policy.boot_minutes, policy.min_count
+    table = layer_table(policy.curve, float(quantiles[:, :, -1].max()), least, policy.max_count)
+    counts = np.concatenate([np.arange(least), np.arange(least, len(table) - 1 + width, width)])
+    counts = np.minimum(counts, len(table) - 1)
+    filled = filled_fraction(quantiles, quantile_weights(levels), table[counts])
+
+    def grown(rho: float, lead_minutes: int, launch_cost_minutes: float) -> IntArray:
+        up, low = band(
+            filled, rho=rho, lead_minutes=lead_minutes, launch_cost_minutes=launch_cost_minutes,
+            min_count=least,
+        )  # fmt: skip
+        return counts[np.stack([up, low])]
+
     peak_count = peak_rps / served_rps(policy.curve, 1)
     head = math.ceil(knob.run_head_fraction * peak_count)
     if not policy.has_warm_pool:
-        up, low = band(
-            filled, rho=knob.run_rho, lead_minutes=boot, launch_cost_minutes=boot, min_count=least
-        )
-        up, low = _capped(policy, up + head, low + head)
-        return (up, low), (up, low)
-    up, low = band(
-        filled, rho=knob.run_rho, lead_minutes=0, launch_cost_minutes=_PROMOTE_COST_MINUTES,
-        min_count=least,
-    )  # fmt: skip
-    up, low = up + head, low + head
-    floor = up + math.ceil(knob.warm_floor_fraction * peak_count)
-    total_up = total_low = floor
+        serving = grown(knob.run_rho, boot, boot) + head
+        return _capped(policy, serving), _capped(policy, serving)
+    serving = grown(knob.run_rho, 0, _PROMOTE_COST_MINUTES) + head
+    floor = serving[0] + math.ceil(knob.warm_floor_fraction * peak_count)
+    total = np.stack([floor, floor])
     if knob.warm_rho:
-        warm_up, warm_low = band(
-            filled, rho=knob.warm_rho, lead_minutes=boot, launch_cost_minutes=boot, min_count=least
-        )
-        total_up, total_low = np.maximum(warm_up, floor), np.maximum(warm_low, floor)
-    return _capped(policy, up, low), _capped(policy, total_up, total_low)
+        total = np.maximum(grown(knob.warm_rho, boot, boot), floor)
+    return _capped(policy, serving), _capped(policy, total)
 
 
-def _capped(policy: ServicePolicy, up: IntArray, low: IntArray) -> tuple[IntArray, IntArray]:
-    return np.minimum(up, policy.max_count), np.minimum(low, policy.max_count)
+def _capped(policy: ServicePolicy, counts: IntArray) -> IntArray:
+    return np.minimum(counts, policy.max_count)

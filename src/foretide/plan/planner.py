@@ -164,6 +164,9 @@ def _forecast_target(
     elif total < current:
         reasons, total = (Reason.INTERVAL_TOO_WIDE,), current
     if not policy.has_warm_pool:
+        if not reasons and total > serving:
+            # on their way, or left warm by an earlier pool: they are to serve
+            reasons = (Reason.FORECAST_RISES,)
         return _Target(serving=total, total=total, reasons=reasons)
     wanted = need.serving_up
     if wanted <= serving:
@@ -194,11 +197,11 @@ def _softened(
     if not (due and Reason.INTERVAL_TOO_WIDE in target.reasons):
         return target, memory
     interval = _interval(need)
-    softened = msgspec.structs.replace(
-        target,
-        total=current - soft_drop_count(excess, interval, current),
-        reasons=(*target.reasons, Reason.FORECAST_FALLS),
-    )
+    reasons = target.reasons
+    if Reason.FORECAST_FALLS not in reasons:
+        reasons = (*reasons, Reason.FORECAST_FALLS)
+    total = current - soft_drop_count(excess, interval, current)
+    softened = msgspec.structs.replace(target, total=total, reasons=reasons)
     return softened, msgspec.structs.replace(memory, softened_at=now)
 
 

@@ -25,13 +25,12 @@ from foretide.simulate.outcome import Band, PolicyRun, SeriesOutcome
 from foretide.simulate.play import Play
 from foretide.simulate.record import journal_path
 from foretide.simulate.rivals.hpa import hpa_counts
-from foretide.simulate.scenario import MINUTE_S, Scenario
+from foretide.simulate.scenario import FLEET_MAX_COUNT, MINUTE_S, Scenario
 from foretide.store.journal import FileJournal, Journal
 
 DAY_MINUTES = 1440
 _PEAK_LEVEL = 0.999
 _PEAK_INSTANCES = 50
-_MAX_INSTANCES = 10_000  # beyond it neither planner nor oracle fits into memory
 _MAX_STEP_S = 3600
 
 DEFAULT_TARGET = 0.7  # of an HPA whose owner says nothing else
@@ -73,7 +72,7 @@ def trace_for(demand: Demand, scenario: Scenario) -> Trace:
     ------
     InputError
         When its buckets are no whole minutes or longer than an hour, nothing in it was observed, or
-        its peak takes more instances than can be played.
+        the peak of its warm-up takes more instances than can be played.
     """
     demand = by_the_minute(demand)
     if demand.step_s % MINUTE_S or demand.step_s > _MAX_STEP_S:
@@ -85,28 +84,25 @@ def trace_for(demand: Demand, scenario: Scenario) -> Trace:
     first = int(min(scenario.warmup_days * DAY_MINUTES, len(minutes) // 2))
     if not np.isfinite(minutes[first:]).any():
         raise InputError(f"{demand.series_id}: no demand was observed after the warm-up")
-    capacity = scenario.capacity_rps.get(demand.series_id)
-    if capacity is None:
-        capacity = _capacity_from(minutes[: max(first, 1)], demand.series_id)
-    peak_rps = float(np.nanmax(minutes))
-    if peak_rps > capacity * _MAX_INSTANCES:
+    usual_rps = _usual_peak_rps(minutes[: max(first, 1)])
+    capacity = scenario.capacity_rps.get(demand.series_id, usual_rps / _PEAK_INSTANCES)
+    if not capacity > 0:
         raise InputError(
-            f"{demand.series_id}: its peak of {peak_rps:g} requests/s takes more than "
-            f"{_MAX_INSTANCES} instances of {capacity:g}; give more under [capacity_rps]"
+            f"{demand.series_id}: no demand in the warm-up to size an instance by; "
+            f"give its requests/s per instance under [capacity_rps] in the scenario"
+        )
+    if usual_rps > capacity * FLEET_MAX_COUNT:
+        raise InputError(
+            f"{demand.series_id}: its usual peak of {usual_rps:g} requests/s takes more than "
+            f"{FLEET_MAX_COUNT} instances of {capacity:g}; give more under [capacity_rps]"
         )
     return Trace(demand=demand, minutes_rps=minutes, first_scored=first, capacity_rps=capacity)
 
 
-def _capacity_from(warmup_rps: FloatArray, series_id: str) -> float:
-    """Return the capacity at which the peak of the warm-up takes 50 instances."""
+def _usual_peak_rps(warmup_rps: FloatArray) -> float:
+    """Return the 99.9 % quantile of the warm-up; what comes later must decide nothing."""
     seen = warmup_rps[np.isfinite(warmup_rps)]
-    peak = float(np.quantile(seen, _PEAK_LEVEL)) if len(seen) else 0.0
-    if peak <= 0:
-        raise InputError(
-            f"{series_id}: no demand in the warm-up to size an instance by; "
-            f"give its requests/s per instance under [capacity_rps] in the scenario"
-        )
-    return peak / _PEAK_INSTANCES
+    return float(np.quantile(seen, _PEAK_LEVEL)) if len(seen) else 0.0
 
 
 def check_policies(policies: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from foretide.model.demand import FloatArray
 from foretide.simulate.counts import Counts
 from foretide.simulate.oracle_layers import LayeredFleet, layer_count, layered_fleet, least_costs
 from foretide.simulate.outcome import Front
-from foretide.simulate.scenario import MINUTE_S, Scenario
+from foretide.simulate.scenario import FLEET_MAX_COUNT, MINUTE_S, Scenario
 
 _LEAST_LAGRANGE = 1.01  # at 1, running a layer costs what it can save at best
 _USUAL_LAGRANGE = 3e3  # beyond it only a few lines are needed: the front is all but vertical
@@ -26,11 +26,17 @@ _NEGLIGIBLE_LOAD = 1e-9  # of an instance; below it lies the rounding of demand 
 
 
 class _Problem(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    # The observed minutes of the scored part; `at` is where they lie in the whole trace.
+    # The observed minutes of the scored part; `at` is where they lie in the whole trace. `load` is
+    # what the largest fleet can serve of it, `beyond_load` the sum of what nobody can.
     at: npt.NDArray[np.int64]
     load: FloatArray
+    beyond_load: float
     launch_cost: FloatArray
     scenario: Scenario
+
+    @property
+    def total_load(self) -> float:
+        return float(self.load.sum()) + self.beyond_load
 
 
 class _Lines(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -62,14 +68,14 @@ def oracle_front(
     Returns
     -------
     Front
-        From violation 0, where its cost is exact, to the violation of one instance alone.
+        From the least violation there can be, where its cost is exact, to that of one instance.
     """
     problem = _problem(demand_rps, capacity_rps, scenario, first_scored)
     lines = _lines(problem)
     missed = np.concatenate(([0.0], lines.missed()[::-1]))
     cost = lines.least_cost[::-1] - lines.lagrange[::-1] * missed
-    total = problem.load.sum()
-    violation = missed / total if total > 0 else missed
+    total = problem.total_load
+    violation = (missed + problem.beyond_load) / total if total > 0 else missed
     keep = _falling(violation, cost)
     return Front(
         violation_fraction=violation[keep],
@@ -119,7 +125,14 @@ def _problem(
     load = np.where((load - whole < _NEGLIGIBLE_LOAD) & (whole > 0), whole, load)
     billed = np.concatenate(([0], np.cumsum(is_scored)))
     launch_cost = billed[at] - billed[np.maximum(at - scenario.boot_minutes, 0)]
-    return _Problem(at=at, load=load, launch_cost=launch_cost.astype(np.float64), scenario=scenario)
+    served = np.minimum(load, FLEET_MAX_COUNT)
+    return _Problem(
+        at=at,
+        load=served,
+        beyond_load=float((load - served).sum()),
+        launch_cost=launch_cost.astype(np.float64),
+        scenario=scenario,
+    )
 
 
 def _lines(problem: _Problem) -> _Lines:
@@ -203,7 +216,7 @@ def _fleet(problem: _Problem, lagrange: FloatArray) -> LayeredFleet:
 
 
 def _allowed(problem: _Problem) -> float:
-    return problem.scenario.objective * float(problem.load.sum())
+    return max(problem.scenario.objective * problem.total_load - problem.beyond_load, 0.0)
 
 
 def _missed_by_one(problem: _Problem) -> float:

@@ -18,7 +18,7 @@ from foretide.plan.knob import knob_for_objective
 from foretide.plan.policy import ServicePolicy
 from foretide.simulate.counts import Counts
 from foretide.simulate.outcome import Band
-from foretide.simulate.scenario import MINUTE_S, Scenario
+from foretide.simulate.scenario import FLEET_MAX_COUNT, MINUTE_S, Scenario
 from foretide.simulate.world import SimulatedPlatform
 from foretide.store.journal import Journal
 
@@ -60,6 +60,7 @@ def policy_for(series_id: str, scenario: Scenario, capacity_rps: float) -> Servi
         knob=knob_for_objective(scenario.objective, has_warm_pool=scenario.has_warm_pool),
         boot_s=scenario.boot_s,
         has_warm_pool=scenario.has_warm_pool,
+        max_count=FLEET_MAX_COUNT,
     )
 
 

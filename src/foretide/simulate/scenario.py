@@ -15,6 +15,8 @@ from foretide.config.describe import allowed, toml_text
 from foretide.errors import InputError, InvalidValueError
 
 MINUTE_S = 60
+# Nobody, the clairvoyant included, has more: a wild number in a trace must not ask for millions.
+FLEET_MAX_COUNT = 10_000
 BOOT_MAX_S = 7200
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from foretide.demand.grid import US_PER_S, on_grids
 from foretide.errors import InputError, InvalidValueError
-from foretide.model.demand import Demand
+from foretide.model.demand import AMOUNT_MAX, Demand
 from foretide.model.instant import EPOCH
 
 COLUMNS = ("series_id", "ts", "value")
@@ -61,7 +61,7 @@ def read_demand(path: Path, *, series: Sequence[str] | None = None) -> DemandTab
     Raises
     ------
     InputError
-        When the file cannot be read as such a table, or holds a negative or infinite value.
+        When the file cannot be read as such a table, or holds a value outside [0, 1e15].
     """
     table = _columns(_read_table(path), path)
     if series is not None:
@@ -245,9 +245,9 @@ def _amounts(column: pl.Series, path: Path) -> pl.Series:
     else:
         raise InputError(f"{path}: value must be a number, its type is {column.dtype}")
     amounts = amounts.fill_null(float("nan"))
-    wrong = (amounts.is_infinite() | (amounts < 0)) & ~amounts.is_nan()
+    wrong = ((amounts > AMOUNT_MAX) | (amounts < 0)) & ~amounts.is_nan()
     fix = "leave the row out where nothing was observed"
-    _refuse_row(wrong, amounts, f"{path}: value", fix, why="must be finite and >= 0")
+    _refuse_row(wrong, amounts, f"{path}: value", fix, why=f"must lie in [0, {AMOUNT_MAX:g}]")
     return amounts
 
 

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from foretide.errors import InputError, SourceError
-from foretide.model.demand import Demand, FloatArray
+from foretide.model.demand import AMOUNT_MAX, Demand, FloatArray
 from foretide.model.instant import EPOCH, bucket_floor, require_utc
 
 POINTS_MAX = 10_000  # a query; Prometheus refuses more than 11,000 for one series
@@ -237,7 +237,7 @@ def _fill(values: FloatArray, samples: _Samples, query: str, window: _Window) ->
         )
     at_s = np.array([at for at, _ in samples.values])
     read = np.array([value for _, value in samples.values], dtype=str).astype(np.float64)
-    wrong = np.isinf(read) | (read < 0)
+    wrong = (read > AMOUNT_MAX) | (read < 0)
     if wrong.any():
         i = int(wrong.argmax())
         at = EPOCH + timedelta(seconds=float(at_s[i]))

@@ -10,7 +10,7 @@ from foretide.model.demand import FloatArray
 from foretide.plan.reactive import SCALE_DOWN, bounded_count, stabilised_count, wanted_count
 from foretide.simulate.counts import Counts
 from foretide.simulate.rivals.fleet import RivalFleet
-from foretide.simulate.scenario import MINUTE_S, Scenario
+from foretide.simulate.scenario import FLEET_MAX_COUNT, MINUTE_S, Scenario
 
 SYNC_S = 15
 _SYNCS = MINUTE_S // SYNC_S
@@ -59,7 +59,7 @@ def hpa_counts(
         if has_started and not math.isnan(used):
             _sync_minute(fleet, wishes, minute, used, target)
         elif not math.isnan(used):
-            fleet.start_serving(max(1, math.ceil(used / target)))
+            fleet.start_serving(min(max(1, math.ceil(used / target)), FLEET_MAX_COUNT))
             has_started = True
         fleet.record(minute)
         used = used_next
@@ -107,4 +107,6 @@ def _sync_minute(
         )
         wishes.add(sync, wanted)
         # a period of 15 s holds no change but the one made now: the last sync's is 15 s old
-        fleet.resize(minute, bounded_count(stabilised, current_count=current))
+        fleet.resize(
+            minute, bounded_count(stabilised, current_count=current, max_count=FLEET_MAX_COUNT)
+        )

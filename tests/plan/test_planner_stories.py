@@ -1,0 +1,191 @@
+"""The planner: a day told as short stories."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from cases.planner import NOW, a_demand, a_fleet, a_need, a_policy, total_of, verbs_of
+from foretide.errors import InvalidValueError
+from foretide.model.fleet import InstanceState
+from foretide.model.plan import Branch, Plan, Reason
+from foretide.plan.need import Need
+from foretide.plan.planner import Memory, RecentDemand, plan
+
+_S = InstanceState
+
+
+def test_a_soft_scale_down_lets_a_twentieth_go_every_five_minutes() -> None:
+    policy, memory = a_policy(is_soft=True), Memory()
+    counts, fleet_count = list[int](), 100
+    for minute in range(11):
+        made, memory = plan(
+            now=NOW + timedelta(minutes=minute), fleet=a_fleet({_S.SERVING: fleet_count}),
+            demand=a_demand(100), need=a_need((10, 10), (10, 10), width=0.31), policy=policy,
+            memory=memory,
+        )  # fmt: skip
+        fleet_count = total_of(made)
+        counts.append(fleet_count)
+    assert counts == [95] * 5 + [91] * 5 + [87]
+
+
+def _made(
+    counts: dict[InstanceState, int],
+    demand: RecentDemand,
+    need: Need | None,
+    *,
+    memory: Memory | None = None,
+    **changed: object,
+) -> Plan:
+    return plan(
+        now=NOW, fleet=a_fleet(counts), demand=demand, need=need, policy=a_policy(**changed),
+        memory=memory or Memory(),
+    )[0]  # fmt: skip
+
+
+def test_in_the_morning_what_is_warm_is_promoted_and_the_rest_launched() -> None:
+    made = _made({_S.SERVING: 10, _S.WARM: 2}, a_demand(80), a_need((14, 15), (16, 17)))
+    assert verbs_of(made) == ["Promote"] * 2 + ["Launch"] * 4
+    assert (made.serving_count, made.warm_count) == (12, 4)
+    assert made.decision.branch is Branch.SCALE_UP
+    assert made.decision.reasons == (Reason.FORECAST_RISES,)
+
+
+def test_in_the_morning_a_step_limits_launches_but_not_promotes() -> None:
+    made = _made({_S.SERVING: 2, _S.WARM: 3}, a_demand(18), a_need((30, 30), (30, 30)))
+    assert verbs_of(made) == ["Promote"] * 3 + ["Launch"] * 5
+    assert made.decision.reasons == (Reason.FORECAST_RISES, Reason.STEP_UP_LIMIT)
+
+
+def test_while_instances_boot_the_morning_waits() -> None:
+    made = _made({_S.SERVING: 10, _S.BOOTING: 4}, a_demand(80), a_need((14, 15), (14, 15)))
+    assert made.actions == ()
+    assert made.decision.branch is Branch.HOLD
+
+
+def test_at_night_a_wide_interval_parks_but_keeps_the_total() -> None:
+    made = _made({_S.SERVING: 20, _S.WARM: 5}, a_demand(70), a_need((5, 6), (8, 9), width=0.5))
+    # 70 requests/s take 7 instances: as many go on serving, whatever the forecast says
+    assert verbs_of(made) == ["Park"] * 13
+    assert (made.serving_count, made.warm_count) == (7, 18)
+    assert made.decision.branch is Branch.PARK
+    assert made.decision.reasons == (Reason.INTERVAL_TOO_WIDE, Reason.FORECAST_FALLS)
+
+
+def test_at_night_a_sure_forecast_removes_a_tenth_a_minute() -> None:
+    made = _made({_S.SERVING: 20, _S.WARM: 5}, a_demand(70), a_need((5, 6), (8, 9)))
+    assert verbs_of(made) == ["Park"] * 13 + ["Terminate"] * 2
+    assert made.decision.branch is Branch.SCALE_DOWN
+    assert made.decision.reasons == (
+        Reason.FORECAST_FALLS,
+        Reason.INTERVAL_LOW,
+        Reason.STEP_DOWN_LIMIT,
+    )
+
+
+def test_without_a_warm_pool_a_wide_interval_keeps_all_serving() -> None:
+    made = _made(
+        {_S.SERVING: 20}, a_demand(70), a_need((5, 6), (5, 6), width=0.5), has_warm_pool=False
+    )
+    assert (made.actions, made.decision.branch) == ((), Branch.HOLD)
+    assert made.decision.reasons == (Reason.INTERVAL_TOO_WIDE,)
+
+
+def test_a_surge_promotes_at_once_and_holds_for_two_minutes() -> None:
+    counts, calm = {_S.SERVING: 10, _S.WARM: 10}, a_need((10, 10), (20, 20))
+    surge = a_demand(95, previous=70)
+    made, memory = plan(
+        now=NOW, fleet=a_fleet(counts), demand=surge, need=calm, policy=a_policy(), memory=Memory()
+    )
+    # 95 x 95 / 70 = 128.9 requests/s are to come: 13 instances
+    assert (verbs_of(made), made.serving_count) == (["Promote"] * 3, 13)
+    assert made.decision.reasons == (Reason.REACTIVE_PROMOTE,)
+    surged = a_fleet({_S.SERVING: 13, _S.WARM: 7})
+    for minute, parked in ((1, 0), (2, 0), (3, 3)):
+        made, memory = plan(
+            now=NOW + timedelta(minutes=minute), fleet=surged, demand=a_demand(80), need=calm,
+            policy=a_policy(), memory=memory,
+        )  # fmt: skip
+        assert len(made.actions) == parked
+
+
+def test_a_smaller_surge_does_not_end_a_larger_one() -> None:
+    held = Memory(surge_until=NOW + timedelta(minutes=1), surge_count=18)
+    made = _made(
+        {_S.SERVING: 10, _S.WARM: 10}, a_demand(95), a_need((10, 10), (20, 20)), memory=held
+    )
+    assert made.serving_count == 18
+
+
+def test_a_surprise_is_launched_however_fast_it_grows() -> None:
+    made = _made({_S.SERVING: 2}, a_demand(400, previous=300), a_need((2, 2), (2, 2)))
+    assert verbs_of(made) == ["Launch"] * 28
+    assert made.decision.reasons == (Reason.SURPRISE,)
+    # a forecast that asks for even more does not slow it down
+    more = _made({_S.SERVING: 2}, a_demand(400, previous=300), a_need((60, 60), (60, 60)))
+    assert verbs_of(more) == ["Launch"] * 28
+    # one bucket alone is no surprise
+    assert (
+        verbs_of(_made({_S.SERVING: 2}, a_demand(400, previous=15), a_need((2, 2), (2, 2)))) == []
+    )
+
+
+@pytest.mark.parametrize("demand", [a_demand(70, age_s=200), a_demand(None)])
+def test_old_or_missing_demand_keeps_what_serves(demand: RecentDemand) -> None:
+    made = _made({_S.SERVING: 20, _S.WARM: 5}, demand, a_need((5, 6), (8, 9)))
+    assert (made.actions, made.decision.branch) == ((), Branch.HOLD)
+    assert Reason.DATA_STALE in made.decision.reasons
+    grown = _made({_S.SERVING: 20}, demand, a_need((24, 24), (24, 24)))
+    assert verbs_of(grown) == ["Launch"] * 4
+
+
+def test_the_owners_bounds_are_named_when_they_act() -> None:
+    capped = _made({_S.SERVING: 10}, a_demand(90), a_need((14, 14), (14, 14)), max_count=10)
+    assert (capped.actions, capped.decision.branch) == ((), Branch.HOLD)
+    assert capped.decision.reasons == (Reason.FORECAST_RISES, Reason.MAX_INSTANCES)
+    lifted = _made({_S.SERVING: 1, _S.WARM: 3}, a_demand(5), a_need((1, 1), (4, 4)), min_count=3)
+    assert verbs_of(lifted) == ["Promote"] * 2
+    assert lifted.decision.reasons == (Reason.MIN_INSTANCES,)
+
+
+def test_the_first_hours_follow_the_reactive_formula() -> None:
+    # 10 serving at 100 % of 10 requests/s, aimed at 70 %: ceil(10 x 1.0 / 0.7) = 15
+    grown = _made({_S.SERVING: 10}, a_demand(100), None, has_warm_pool=False)
+    assert verbs_of(grown) == ["Launch"] * 5
+    assert grown.decision.reasons == (Reason.NO_HISTORY,)
+    # within 10 % of the target nothing happens
+    assert _made({_S.SERVING: 10}, a_demand(75), None, has_warm_pool=False).actions == ()
+    # below it, ceil(10 x 0.35 / 0.7) = 5 are wanted; the highest wish of 5 minutes holds it back
+    wished = Memory(wishes=((NOW - timedelta(minutes=4), 10),))
+    held = _made({_S.SERVING: 10}, a_demand(35), None, memory=wished, has_warm_pool=False)
+    assert held.actions == ()
+    old = Memory(wishes=((NOW - timedelta(minutes=5), 10),))
+    shrunk = _made({_S.SERVING: 10}, a_demand(35), None, memory=old, has_warm_pool=False)
+    assert verbs_of(shrunk) == ["Drain"]
+
+
+def test_the_first_hours_do_not_count_what_drains() -> None:
+    counts = {_S.SERVING: 10, _S.DRAINING: 5}
+    assert _made(counts, a_demand(75), None, has_warm_pool=False).actions == ()
+
+
+def test_the_first_hours_let_everything_serve() -> None:
+    made = _made({_S.SERVING: 10, _S.WARM: 5}, a_demand(100), None)
+    assert verbs_of(made) == ["Promote"] * 5
+
+
+@pytest.mark.parametrize("rps", [float("nan"), -1.0, float("inf")])
+def test_demand_that_cannot_be_is_refused(rps: float) -> None:
+    with pytest.raises(InvalidValueError, match="last_rps must be finite and >= 0 or None, was"):
+        a_demand(rps)
+
+
+def test_a_decision_carries_the_numbers_it_rests_on() -> None:
+    decision = _made({_S.SERVING: 10}, a_demand(80), a_need((10, 11), (12, 13))).decision
+    assert decision.forecast_id == "f"
+    assert decision.curve_version == "linear-10"
+    assert (decision.demand_rps, decision.predicted_rps, decision.upper_rps) == (80, 100, 120)
+    assert (decision.serving_up, decision.serving_low) == (10, 11)
+    assert (decision.total_up, decision.total_low) == (12, 13)
+    assert (decision.width_fraction, decision.width_max_fraction) == (0.1, 0.3)
