@@ -31,7 +31,7 @@ app.command(name="demo")(demo.demo)
 def main() -> None:
     """Run the command line; what a person got wrong is one line and exit code 2."""
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(standalone_mode=False, prog_name="foretide"))
     except typer.Abort:
         sys.stderr.write("foretide: stopped\n")
         sys.exit(130)
