@@ -14,7 +14,7 @@ from foretide.model.capacity import CapacityCurve
 from foretide.plan.capacity import (
     instances_for,
     latency_curve,
-    layer_table,
+    layer_counts,
     linear_curve,
     served_rps,
 )
@@ -144,17 +144,24 @@ def test_an_objective_without_time_to_wait_is_refused_by_name(objective: float) 
     least=st.integers(1, 20),
     most=st.integers(1, 80),
 )
-def test_layers_are_cut_from_the_curve_and_reach_the_top(
+def test_layers_lie_between_the_bounds_and_reach_the_top(
     curve: CapacityCurve, reach: int, least: int, most: int
 ) -> None:
     least = min(least, most)
-    table = layer_table(curve, served_rps(curve, reach), least, most)
-    assert table.tolist() == [served_rps(curve, k) for k in range(len(table))]
-    assert least <= len(table) - 1 <= most
-    assert len(table) - 1 == most or table[-1] >= served_rps(curve, reach)
+    counts = layer_counts(curve, served_rps(curve, reach), least, most).tolist()
+    assert counts == list(range(len(counts)))
+    assert least <= counts[-1] <= most
+    assert counts[-1] == most or served_rps(curve, counts[-1]) >= served_rps(curve, reach)
 
 
-def test_a_higher_top_only_adds_layers() -> None:
-    curve = latency_curve(**_WEB, workers=1, max_instances=20)
-    short, long = (layer_table(curve, top, 1, 100) for top in (30, 300))
-    assert long[: len(short)].tolist() == short.tolist()
+@given(st.floats(0, 2e5), st.floats(0, 2e5), st.integers(300, 10_000))
+def test_a_higher_top_only_adds_layers(top: float, higher: float, most: int) -> None:
+    curve = linear_curve(10)
+    top, higher = sorted((top, higher))
+    short, long = (layer_counts(curve, one, 1, most) for one in (top, higher))
+    assert long[: len(short) - 1].tolist() == short[:-1].tolist()
+    assert (np.diff(short) > 0).all()
+    assert short[-1] <= most
+    # thick only where it does not matter, so that the largest fleets take a thousand layers
+    assert len(short) <= 1000
+    assert (np.diff(short) <= np.maximum(1, short[1:] / 64)).all()

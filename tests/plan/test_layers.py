@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.random import Generator, default_rng
 
 from foretide.model.demand import FloatArray
-from foretide.plan.capacity import layer_table, linear_curve
+from foretide.plan.capacity import layer_counts, linear_curve
 from foretide.plan.layers import SingleArray, band, filled_fraction, quantile_weights
 
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -206,7 +206,7 @@ def _plain_band(filled: SingleArray) -> tuple[npt.NDArray[np.int64], npt.NDArray
 
 
 def test_layers_reach_the_highest_demand() -> None:
-    table = layer_table(linear_curve(10), 95, 1, 100)
+    table = (10.0 * layer_counts(linear_curve(10), 95, 1, 100)).astype(np.float64)
     quantiles = np.full((1, 31, 1), 95.0)
     up, low = _plain_band(filled_fraction(quantiles, np.ones(1), table))
     assert up.tolist() == low.tolist() == [10]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,7 @@ from numpy.random import Generator, default_rng
 from foretide.errors import InvalidValueError
 from foretide.model.demand import FloatArray
 from foretide.plan.capacity import latency_curve, linear_curve
-from foretide.plan.knob import Knob, knob_for_objective
+from foretide.plan.knob import Knob, guard_knob_for_objective, knob_for_objective
 from foretide.plan.need import Need, NeedBlock, low_width_bound, needs
 from foretide.plan.policy import ServicePolicy
 
@@ -90,6 +89,37 @@ def test_more_demand_never_asks_for_fewer(seed: int, policy: ServicePolicy, peak
     ).all()
 
 
+@given(seed=st.integers(0, 2**32), scale=st.floats(1, 40))
+@settings(max_examples=40)
+def test_more_demand_never_asks_a_large_fleet_for_fewer(seed: int, scale: float) -> None:
+    # where several instances make one layer, the cuts must not move with demand
+    policy, rng = _policy(), default_rng(seed)
+    demand = scale * _random(rng, instants=2)
+    more = demand + scale * rng.exponential(3, (1, 31, 1))
+    assert (
+        _bands(needs(more, _LEVELS, policy=policy, peak_rps=500))
+        >= _bands(needs(demand, _LEVELS, policy=policy, peak_rps=500))
+    ).all()
+
+
+@given(
+    seed=st.integers(0, 2**32), objective=st.sampled_from([0.03, 0.01, 0.001]), pool=st.booleans()
+)
+@settings(max_examples=30)
+def test_the_spend_guard_never_holds_less(seed: int, objective: float, pool: bool) -> None:
+    policy = _policy(
+        knob_for_objective(objective, has_warm_pool=pool),
+        guard_knob=guard_knob_for_objective(objective, has_warm_pool=pool),
+        has_warm_pool=pool,
+    )
+    block = needs(_random(default_rng(seed)), _LEVELS, policy=policy, peak_rps=100)
+    assert block.guard is not None
+    assert (block.guard >= _bands(block)).all()
+    guard = block.at(1, forecast_id="f", width_max_fraction=0.3).guard
+    assert guard is not None
+    assert [getattr(guard, name) for name in _BANDS] == block.guard[:, 1].tolist()
+
+
 @given(seed=st.integers(0, 2**32), policy=_policies())
 @settings(max_examples=30)
 def test_an_instant_asks_the_same_alone_as_among_others(seed: int, policy: ServicePolicy) -> None:
@@ -141,11 +171,12 @@ def test_the_low_width_follows_the_usual_one_and_is_never_below_a_fifth() -> Non
     assert low_width_bound(np.full(5, 4.0)) == 5.0
 
 
-@pytest.mark.parametrize("crossed", [{"serving_up": 6}, {"total_up": 9}])
-def test_a_band_that_ends_below_where_it_begins_is_refused(crossed: dict[str, int]) -> None:
-    sound = {"serving_up": 4, "serving_low": 5, "total_up": 7, "total_low": 8} | crossed
+@pytest.mark.parametrize("crossed", [("serving_up", 6), ("total_up", 9)])
+def test_a_band_that_ends_below_where_it_begins_is_refused(crossed: tuple[str, int]) -> None:
+    bands = {"serving_up": 4, "serving_low": 5, "total_up": 7, "total_low": 8}
+    need = Need(
+        forecast_id="f", predicted_rps=1, upper_rps=2, width_fraction=0.1, width_max_fraction=0.3,
+        **bands,  # pyright: ignore[reportArgumentType]
+    )  # fmt: skip
     with pytest.raises(InvalidValueError, match="must not end below"):
-        Need(
-            forecast_id="f", predicted_rps=1, upper_rps=math.pi, width_fraction=0.1,
-            width_max_fraction=0.3, **sound,
-        )  # fmt: skip
+        msgspec.structs.replace(need, **{crossed[0]: crossed[1]})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from cases.planner import NOW, a_demand, a_fleet, a_need, a_policy, total_of, verbs_of
 from foretide.errors import InvalidValueError
 from foretide.model.fleet import InstanceState
 from foretide.model.plan import Branch, Plan, Reason
-from foretide.plan.need import Need
+from foretide.plan.need import GuardBand, Need
 from foretide.plan.planner import Memory, RecentDemand, plan
 
 _S = InstanceState
@@ -189,3 +190,45 @@ def test_a_decision_carries_the_numbers_it_rests_on() -> None:
     assert (decision.serving_up, decision.serving_low) == (10, 11)
     assert (decision.total_up, decision.total_low) == (12, 13)
     assert (decision.width_fraction, decision.width_max_fraction) == (0.1, 0.3)
+
+
+def _after(hours: float, over_rps: float, **changed: object) -> tuple[Plan, Memory]:
+    """Return the plan some hours after a minute in which this much came over capacity."""
+    guard = GuardBand(serving_up=14, serving_low=14, total_up=20, total_low=20)
+    need = msgspec.structs.replace(a_need((10, 10), (12, 12)), guard=guard)
+    lost = Memory(counted_at=NOW - timedelta(hours=hours), over_rps=over_rps, asked_rps=1000)
+    return plan(
+        now=NOW, fleet=a_fleet({_S.SERVING: 10, _S.WARM: 2}), demand=a_demand(80), need=need,
+        policy=a_policy(objective_fraction=0.01, **changed), memory=lost,
+    )  # fmt: skip
+
+
+def test_after_more_was_lost_than_is_allowed_more_is_held() -> None:
+    guarded, _ = _after(0, over_rps=30)
+    assert Reason.SPEND_GUARD in guarded.decision.reasons
+    assert total_of(guarded) == 20
+    calm, _ = _after(0, over_rps=2)
+    assert Reason.SPEND_GUARD not in calm.decision.reasons
+    assert total_of(calm) == 12
+
+
+def test_what_was_lost_is_forgotten_with_what_was_asked() -> None:
+    _, memory = _after(6, over_rps=30)
+    assert memory.over_rps == pytest.approx(15)
+    assert memory.asked_rps == pytest.approx(500 + 80)
+    assert memory.counted_at == NOW
+
+
+def test_what_comes_over_capacity_is_counted() -> None:
+    _, memory = plan(
+        now=NOW, fleet=a_fleet({_S.SERVING: 3, _S.WARM: 5}), demand=a_demand(70), need=None,
+        policy=a_policy(objective_fraction=0.01), memory=Memory(),
+    )  # fmt: skip
+    assert (memory.over_rps, memory.asked_rps) == (pytest.approx(40), pytest.approx(70))
+
+
+def test_a_penalty_instead_of_an_objective_has_no_spend_to_guard() -> None:
+    need = a_need((10, 10), (12, 12))
+    lost = Memory(counted_at=NOW, over_rps=900, asked_rps=1000)
+    made = _made({_S.SERVING: 10, _S.WARM: 2}, a_demand(80), need, memory=lost)
+    assert Reason.SPEND_GUARD not in made.decision.reasons

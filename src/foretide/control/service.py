@@ -6,7 +6,12 @@ from foretide.config.settings import ServiceConfig
 from foretide.errors import ConfigError, InvalidValueError
 from foretide.model.capacity import CapacityCurve
 from foretide.plan.capacity import latency_curve, linear_curve
-from foretide.plan.knob import Knob, knob_for_objective, knob_for_penalty
+from foretide.plan.knob import (
+    Knob,
+    guard_knob_for_objective,
+    knob_for_objective,
+    knob_for_penalty,
+)
 from foretide.plan.policy import ServicePolicy
 
 
@@ -36,6 +41,8 @@ def policy_from(name: str, config: ServiceConfig, *, version: str) -> ServicePol
         version=version,
         curve=curve,
         knob=_knob(config, curve),
+        objective_fraction=config.objective_fraction,
+        guard_knob=_guard_knob(config),
         boot_s=config.boot_s,
         has_warm_pool=config.warm_price_fraction < 1,
         min_count=config.min_instances,
@@ -54,6 +61,14 @@ def _curve(config: ServiceConfig) -> CapacityCurve:
         service_time_s=config.service_time_s,
         workers=config.concurrency or 1,
         max_instances=config.max_instances,
+    )
+
+
+def _guard_knob(config: ServiceConfig) -> Knob | None:
+    if config.objective_fraction is None:
+        return None
+    return guard_knob_for_objective(
+        config.objective_fraction, has_warm_pool=config.warm_price_fraction < 1
     )
 
 

@@ -114,6 +114,7 @@ class Reason(StrEnum):
     INTERVAL_TOO_WIDE = "interval_too_wide"
     REACTIVE_PROMOTE = "reactive_promote"
     SURPRISE = "surprise"
+    SPEND_GUARD = "spend_guard"
     NO_HISTORY = "no_history"
     DATA_STALE = "data_stale"
     MIN_INSTANCES = "min_instances"

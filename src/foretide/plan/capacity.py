@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from foretide.errors import InvalidValueError
 from foretide.model.capacity import CapacityCurve
@@ -22,6 +23,7 @@ from foretide.model.demand import FloatArray
 
 _MAX_WAIT_PROBABILITY = 0.05
 _MAX_UTILISATION = 0.95
+_FINE_LAYERS = 256
 _P95_OVER_MEAN = 3.0  # of an exponential service time: -log(0.05)
 
 
@@ -130,12 +132,16 @@ def instances_for(curve: CapacityCurve, rps: float) -> int:
     return count - 1 if served_rps(curve, count - 1) >= rps else count
 
 
-def layer_table(curve: CapacityCurve, top_rps: float, min_count: int, max_count: int) -> FloatArray:
-    """Return the curve count by count, long enough to serve `top_rps`.
+def layer_counts(
+    curve: CapacityCurve, top_rps: float, min_count: int, max_count: int
+) -> npt.NDArray[np.int64]:
+    """Return the counts of instances between which layers lie, up to what serves `top_rps`.
 
-    Layers are cut from the curve itself, not from its concave majorant: where a queue makes small
-    fleets weak, a majorant promises more than instances serve, and the further it reaches the
-    more, so that higher demand later would mean fewer instances now.
+    Up to 256 instances each makes a layer; from there on layers are twice as thick with each
+    doubling, so that ten thousand instances take a thousand layers. Where the cuts lie does not
+    depend on demand, and layers are cut from the curve itself, not from its concave majorant,
+    which promises more than a small fleet serves, and more the further it reaches: higher demand
+    later must never mean fewer instances now.
 
     Parameters
     ----------
@@ -147,8 +153,15 @@ def layer_table(curve: CapacityCurve, top_rps: float, min_count: int, max_count:
 
     Returns
     -------
-    ndarray, shape (counts,)
-        Requests/s for 0, 1, 2 ... instances. A layer is the step between two entries.
+    ndarray of int, shape (layers + 1,)
+        0, 1, 2 ... instances, rising. A layer is the step between two entries.
     """
-    count = min(max(instances_for(curve, top_rps), min_count) + 1, max_count)
-    return np.array([served_rps(curve, k) for k in range(count + 1)])
+    top = min(max(instances_for(curve, top_rps), min_count) + 1, max_count)
+    counts = np.arange(min(_FINE_LAYERS, max_count) + 1)
+    width = 2
+    while counts[-1] < top:
+        begin = int(counts[-1])
+        thicker = np.arange(begin + width, 2 * begin + 1, width)
+        counts = np.concatenate([counts, np.unique(np.minimum(thicker, max_count))])
+        width *= 2
+    return counts[: int(np.searchsorted(counts, top)) + 1]

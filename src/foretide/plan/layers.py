@@ -56,7 +56,7 @@ def filled_fraction(
     weights : ndarray, shape (levels,)
         From `quantile_weights`.
     table_rps : ndarray, shape (counts,)
-        Requests/s served by 0, 1, 2 ... instances, from `layer_table`.
+        Requests/s served at each of `layer_counts`.
 
     Returns
     -------

@@ -13,16 +13,24 @@ import numpy as np
 
 from foretide.errors import InvalidValueError
 from foretide.model.demand import FloatArray
-from foretide.plan.capacity import instances_for, layer_table, served_rps
-from foretide.plan.layers import IntArray, band, filled_fraction, quantile_weights
+from foretide.plan.capacity import layer_counts, served_rps
+from foretide.plan.knob import Knob
+from foretide.plan.layers import IntArray, SingleArray, band, filled_fraction, quantile_weights
 from foretide.plan.policy import ServicePolicy
 
 # billed minutes that a promote costs: it is nearly free, but flapping wears
 _PROMOTE_COST_MINUTES = 0.5
-# Above as many, several instances make one layer: half a percent of a fleet decides nothing.
-_MAX_LAYERS = 256
 # No ceiling: a series that is always unsure would otherwise never shrink from its highest fleet.
 _WIDTH_FACTOR, _WIDTH_FLOOR = 1.25, 0.20
+
+
+class GuardBand(msgspec.Struct, frozen=True, kw_only=True):
+    """The bands for hours after more was lost than the objective allows; as in `Need`."""
+
+    serving_up: int
+    serving_low: int
+    total_up: int
+    total_low: int
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +50,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         Serving instances: grow to `up`, shrink to no less than `low`.
     total_up, total_low : int
         The same for serving and warm together.
+    guard : GuardBand, optional
+        What takes their place while the spend guard acts.
     """
 
     forecast_id: str
@@ -53,6 +63,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     serving_low: int
     total_up: int
     total_low: int
+    guard: GuardBand | None = None
 
     def __post_init__(self) -> None:
         if self.serving_up > self.serving_low or self.total_up > self.total_low:
@@ -68,6 +79,8 @@ class NeedBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         5 %, 50 % and 95 % quantiles at lead = boot, and the relative width between them.
     serving_up, serving_low, total_up, total_low : ndarray of int, shape (instants,)
         The bands.
+    guard : ndarray of int, shape (4, instants), optional
+        The same four while the spend guard acts.
     """
 
     low_rps: FloatArray
@@ -78,6 +91,7 @@ class NeedBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     serving_low: IntArray
     total_up: IntArray
     total_low: IntArray
+    guard: IntArray | None = None
 
     def at(self, row: int, *, forecast_id: str, width_max_fraction: float) -> Need:
         """Return the need of one instant."""
@@ -91,6 +105,15 @@ class NeedBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             serving_low=int(self.serving_low[row]),
             total_up=int(self.total_up[row]),
             total_low=int(self.total_low[row]),
+            guard=self._guard_at(row),
+        )
+
+    def _guard_at(self, row: int) -> GuardBand | None:
+        if self.guard is None:
+            return None
+        serving_up, serving_low, total_up, total_low = self.guard[:, row].tolist()
+        return GuardBand(
+            serving_up=serving_up, serving_low=serving_low, total_up=total_up, total_low=total_low
         )
 
 
@@ -135,13 +158,14 @@ def needs(
         One entry per instant, each as if it had been computed alone.
     """
     quantiles = quantiles_rps[:, : policy.horizon_minutes]
-    tops = quantiles[:, :, -1].max(axis=1)
-    widths = np.array([_layer_width(policy, float(top)) for top in tops], np.int64)
-    serving, total = np.empty((2, len(tops)), np.int64), np.empty((2, len(tops)), np.int64)
-    for width in np.unique(widths):
-        alike = widths == width
-        bands = _bands(quantiles[alike], levels, policy=policy, peak_rps=peak_rps, width=int(width))
-        serving[:, alike], total[:, alike] = bands
+    top_rps = float(quantiles[:, :, -1].max())
+    counts = layer_counts(policy.curve, top_rps, policy.min_count, policy.max_count)
+    table = np.array([served_rps(policy.curve, int(count)) for count in counts])
+    filled = filled_fraction(quantiles, quantile_weights(levels), table)
+    usual = _bands(filled, counts, policy=policy, knob=policy.knob, peak_rps=peak_rps)
+    guard = None
+    if policy.guard_knob is not None:
+        guard = _bands(filled, counts, policy=policy, knob=policy.guard_knob, peak_rps=peak_rps)
     at_boot = quantiles[:, policy.boot_minutes]
     low, median, high = (at_boot[:, levels.index(level)] for level in (0.05, 0.5, 0.95))
     return NeedBlock(
@@ -149,36 +173,19 @@ def needs(
         predicted_rps=median,
         upper_rps=high,
         width_fraction=(high - low) / np.maximum(median, served_rps(policy.curve, 1)),
-        serving_up=serving[0],
-        serving_low=serving[1],
-        total_up=total[0],
-        total_low=total[1],
+        serving_up=usual[0],
+        serving_low=usual[1],
+        total_up=usual[2],
+        total_low=usual[3],
+        guard=guard,
     )
 
 
-def _layer_width(policy: ServicePolicy, top_rps: float) -> int:
-    """Return how many instances make a layer, so that there are not too many layers.
-
-    It depends on one instant's own forecast alone, like everything that is computed for it.
-    """
-    count = min(instances_for(policy.curve, top_rps), policy.max_count)
-    return 2 ** max(0, math.ceil(math.log2(max(count, 1) / _MAX_LAYERS)))
-
-
 def _bands(
-    quantiles: FloatArray,
-    levels: tuple[float, ...],
-    *,
-    policy: ServicePolicy,
-    peak_rps: float,
-    width: int,
-) -> tuple[IntArray, IntArray]:
-    """Return the serving and the total band, each as rows of `up` and `low`."""
-    knob, boot, least = policy.knob, policy.boot_minutes, policy.min_count
-    table = layer_table(policy.curve, float(quantiles[:, :, -1].max()), least, policy.max_count)
-    counts = np.concatenate([np.arange(least), np.arange(least, len(table) - 1 + width, width)])
-    counts = np.minimum(counts, len(table) - 1)
-    filled = filled_fraction(quantiles, quantile_weights(levels), table[counts])
+    filled: SingleArray, counts: IntArray, *, policy: ServicePolicy, knob: Knob, peak_rps: float
+) -> IntArray:
+    """Return serving up and low, and total up and low, as four rows."""
+    boot, least = policy.boot_minutes, policy.min_count
 
     def grown(rho: float, lead_minutes: int, launch_cost_minutes: float) -> IntArray:
         up, low = band(
@@ -191,14 +198,10 @@ def _bands(
     head = math.ceil(knob.run_head_fraction * peak_count)
     if not policy.has_warm_pool:
         serving = grown(knob.run_rho, boot, boot) + head
-        return _capped(policy, serving), _capped(policy, serving)
+        return np.minimum(np.concatenate([serving, serving]), policy.max_count)
     serving = grown(knob.run_rho, 0, _PROMOTE_COST_MINUTES) + head
     floor = serving[0] + math.ceil(knob.warm_floor_fraction * peak_count)
     total = np.stack([floor, floor])
     if knob.warm_rho:
         total = np.maximum(grown(knob.warm_rho, boot, boot), floor)
-    return _capped(policy, serving), _capped(policy, total)
-
-
-def _capped(policy: ServicePolicy, counts: IntArray) -> IntArray:
-    return np.minimum(counts, policy.max_count)
+    return np.minimum(np.concatenate([serving, total]), policy.max_count)

@@ -28,6 +28,9 @@ _TRIGGER_UTILISATION = 0.90
 _MAX_SURGE_FACTOR = 3.0
 _SURGE_HOLD = timedelta(minutes=2)
 _FALLBACK_UTILISATION = 0.70
+# The guard acts before the whole of the objective is spent, and is forgiven within hours.
+_SPEND_SHARE = 0.6
+_SPEND_HALF_LIFE = timedelta(hours=6)
 
 _ARRIVING = (InstanceState.REQUESTED, InstanceState.BOOTING)
 _SERVING = (InstanceState.SERVING, InstanceState.WAKING)
@@ -72,12 +75,19 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         Recent wishes of the reactive formula, for its stabilisation.
     softened_at : datetime, optional
         When an instance was last removed in spite of a wide interval.
+    counted_at : datetime, optional
+        When the two sums below were last brought up to date.
+    over_rps, asked_rps : float
+        Demand over capacity and all demand, minute by minute, half of it forgotten in 6 hours.
     """
 
     surge_until: datetime | None = None
     surge_count: int = 0
     wishes: tuple[tuple[datetime, int], ...] = ()
     softened_at: datetime | None = None
+    counted_at: datetime | None = None
+    over_rps: float = 0.0
+    asked_rps: float = 0.0
 
 
 class _Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,13 +135,16 @@ def plan(
     current = serving + warm + fleet.count(*_ARRIVING)
     lasting = _lasting_count(demand, policy)
     is_blind = demand.last_rps is None or is_stale(demand.age_s, demand.step_s)
+    memory = _with_spend(now, demand, fleet.count(InstanceState.SERVING), policy, memory)
     memory = _with_surge(now, demand, serving, policy, memory)
     if need is None:
         target, memory = _reactive_target(
             now, demand, ready=serving, current=current, policy=policy, memory=memory
         )
     else:
+        need, guarding = _guarded(need, policy, memory)
         target = _forecast_target(need, demand, serving, current, policy)
+        target = msgspec.structs.replace(target, reasons=target.reasons + guarding)
         if policy.is_soft and not is_blind:
             target, memory = _softened(now, target, need=need, current=current, memory=memory)
     target = _with_surge_served(now, target, current=current, policy=policy, memory=memory)
@@ -232,6 +245,32 @@ def _reactive_target(
     # without a forecast there is nothing to hold warm for: all there is serves
     target = _Target(serving=total, total=total, reasons=(Reason.NO_HISTORY,))
     return target, msgspec.structs.replace(memory, wishes=wishes)
+
+
+def _with_spend(
+    now: datetime, demand: RecentDemand, ready: int, policy: ServicePolicy, memory: Memory
+) -> Memory:
+    """Return the memory with what came over capacity in the last bucket."""
+    passed = now - memory.counted_at if memory.counted_at is not None else timedelta(0)
+    kept = 0.5 ** (passed / _SPEND_HALF_LIFE)
+    last = demand.last_rps or 0.0
+    return msgspec.structs.replace(
+        memory,
+        counted_at=now,
+        over_rps=kept * memory.over_rps + max(0.0, last - served_rps(policy.curve, ready)),
+        asked_rps=kept * memory.asked_rps + last,
+    )
+
+
+def _guarded(need: Need, policy: ServicePolicy, memory: Memory) -> tuple[Need, tuple[Reason, ...]]:
+    """Return the need by its more careful bands, where the objective is being missed."""
+    if need.guard is None or policy.objective_fraction is None:
+        return need, ()
+    allowed = _SPEND_SHARE * policy.objective_fraction * memory.asked_rps
+    if memory.over_rps <= allowed:
+        return need, ()
+    bands = msgspec.structs.asdict(need.guard)
+    return msgspec.structs.replace(need, **bands), (Reason.SPEND_GUARD,)
 
 
 def _with_surge(

@@ -30,6 +30,10 @@ class ServicePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Whether instances may be parked and promoted.
     min_count, max_count : int
         Never fewer serving instances than the one, never more in all than the other.
+    objective_fraction : float, optional
+        Requests that may come over capacity, in (0, 1); None where a penalty says what each costs.
+    guard_knob : Knob, optional
+        How dearly capacity is held after more than that came over capacity.
     is_soft : bool
         Whether instances may be removed slowly while the forecast is wide.
     """
@@ -42,6 +46,8 @@ class ServicePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     has_warm_pool: bool
     min_count: int = 1
     max_count: int = 100_000
+    objective_fraction: float | None = None
+    guard_knob: Knob | None = None
     is_soft: bool = False
 
     def __post_init__(self) -> None:
