@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import pytest
 
-from foretide.cli import main
+from cases.command import Done, Run, runner
 from foretide.model.demand import Demand
 from foretide.sources.demand_table import write_demand
 
@@ -28,28 +25,10 @@ warmup_days = 0.5
 """
 
 
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Return a function that runs a command in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_words(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["foretide", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return Done(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run_words
+    return runner(monkeypatch, capsys, tmp_path)
 
 
 @pytest.fixture(scope="module")

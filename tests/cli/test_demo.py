@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from foretide.cli import main
+from cases.command import Done, Run, runner
 from foretide.model.demand import Demand
 from foretide.sources.demand_table import write_demand
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-
-
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -33,16 +22,7 @@ def demo(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Run:
     """Return a function that runs the command in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_words(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["foretide", "demo", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return Done(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run_words
+    return runner(monkeypatch, capsys, tmp_path, "demo")
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import pytest
 
-from foretide.cli import main
+from cases.command import Run, runner
 from foretide.model.demand import Demand
 from foretide.sources.demand_table import write_demand
 
@@ -40,28 +38,10 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Return a function that runs the command in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_words(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["foretide", "forecast", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return Done(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run_words
+    return runner(monkeypatch, capsys, tmp_path, "forecast")
 
 
 def test_the_installed_command_forecasts(table: Path) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from foretide.cli import main
+from cases.command import Done, Run, runner
 from foretide.config.load import read_config
 from foretide.control.replay import judged
 from foretide.control.service import policy_from
@@ -56,29 +53,11 @@ path = "data/foretide.duckdb"
 """
 
 
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Return a function that runs a command in this process, beside a configuration."""
-    monkeypatch.chdir(tmp_path)
-    Path("foretide.toml").write_text(CONFIG, encoding="utf-8")
-
-    def run_words(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["foretide", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return Done(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run_words
+    (tmp_path / "foretide.toml").write_text(CONFIG, encoding="utf-8")
+    return runner(monkeypatch, capsys, tmp_path)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from numpy.random import Generator, default_rng
 from foretide.errors import InvalidValueError
 from foretide.model.demand import FloatArray
 from foretide.plan.capacity import latency_curve, linear_curve
-from foretide.plan.knob import Knob, guard_knob_for_objective, knob_for_objective
+from foretide.plan.knob import Knob, knob_for_objective
 from foretide.plan.need import Need, NeedBlock, low_width_bound, needs
 from foretide.plan.policy import ServicePolicy
 
@@ -109,7 +109,7 @@ def test_more_demand_never_asks_a_large_fleet_for_fewer(seed: int, scale: float)
 def test_the_spend_guard_never_holds_less(seed: int, objective: float, pool: bool) -> None:
     policy = _policy(
         knob_for_objective(objective, has_warm_pool=pool),
-        guard_knob=guard_knob_for_objective(objective, has_warm_pool=pool),
+        guard_knob=knob_for_objective(objective, has_warm_pool=pool, is_guard=True),
         has_warm_pool=pool,
     )
     block = needs(_random(default_rng(seed)), _LEVELS, policy=policy, peak_rps=100)

@@ -8,7 +8,6 @@ from foretide.model.capacity import CapacityCurve
 from foretide.plan.capacity import latency_curve, linear_curve
 from foretide.plan.knob import (
     Knob,
-    guard_knob_for_objective,
     knob_for_objective,
     knob_for_penalty,
 )
@@ -67,8 +66,8 @@ def _curve(config: ServiceConfig) -> CapacityCurve:
 def _guard_knob(config: ServiceConfig) -> Knob | None:
     if config.objective_fraction is None:
         return None
-    return guard_knob_for_objective(
-        config.objective_fraction, has_warm_pool=config.warm_price_fraction < 1
+    return knob_for_objective(
+        config.objective_fraction, has_warm_pool=config.warm_price_fraction < 1, is_guard=True
     )
 
 

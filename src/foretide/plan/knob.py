@@ -72,7 +72,9 @@ _GUARD_NOTCHES = 2
 _RUN_SHARE = 0.3
 
 
-def knob_for_objective(objective_fraction: float, *, has_warm_pool: bool) -> Knob:
+def knob_for_objective(
+    objective_fraction: float, *, has_warm_pool: bool, is_guard: bool = False
+) -> Knob:
     """Return the knob for a fraction of requests that may find no capacity.
 
     Parameters
@@ -81,40 +83,21 @@ def knob_for_objective(objective_fraction: float, *, has_warm_pool: bool) -> Kno
         In (0, 1).
     has_warm_pool : bool
         Whether a warm instance costs less than a serving one.
+    is_guard : bool
+        Whether it is for the hours after more was lost than the objective allows.
 
     Raises
     ------
     InvalidValueError
         When the objective does not lie in (0, 1).
     """
-    return _at_notch(objective_fraction, 0, has_warm_pool=has_warm_pool)
-
-
-def guard_knob_for_objective(objective_fraction: float, *, has_warm_pool: bool) -> Knob:
-    """Return the knob for hours after more was lost than the objective allows.
-
-    Parameters
-    ----------
-    objective_fraction : float
-        In (0, 1).
-    has_warm_pool : bool
-        Whether a warm instance costs less than a serving one.
-
-    Raises
-    ------
-    InvalidValueError
-        When the objective does not lie in (0, 1).
-    """
-    return _at_notch(objective_fraction, _GUARD_NOTCHES, has_warm_pool=has_warm_pool)
-
-
-def _at_notch(objective_fraction: float, beyond: int, *, has_warm_pool: bool) -> Knob:
     if not 0 < objective_fraction < 1:
         raise InvalidValueError(f"objective_fraction must lie in (0, 1), was {objective_fraction}")
     ladder = _WARM_LADDER if has_warm_pool else _COLD_LADDER
     # the first notch that is right for this objective or a stricter one
     notch = bisect.bisect_left([-o for o in _OBJECTIVES], -objective_fraction * (1 + 1e-9))
-    return ladder[min(notch + beyond, len(ladder) - 1)]
+    notch += _GUARD_NOTCHES if is_guard else 0
+    return ladder[min(notch, len(ladder) - 1)]
 
 
 def knob_for_penalty(rho: float, *, warm_price_fraction: float) -> Knob:

@@ -14,7 +14,7 @@ from foretide.model.demand import Demand
 from foretide.model.fleet import InstanceState
 from foretide.model.plan import Plan
 from foretide.plan.capacity import linear_curve
-from foretide.plan.knob import guard_knob_for_objective, knob_for_objective
+from foretide.plan.knob import knob_for_objective
 from foretide.plan.policy import ServicePolicy
 from foretide.simulate.counts import Counts
 from foretide.simulate.outcome import Band
@@ -59,8 +59,8 @@ def policy_for(series_id: str, scenario: Scenario, capacity_rps: float) -> Servi
         curve=linear_curve(capacity_rps),
         knob=knob_for_objective(scenario.objective, has_warm_pool=scenario.has_warm_pool),
         objective_fraction=scenario.objective,
-        guard_knob=guard_knob_for_objective(
-            scenario.objective, has_warm_pool=scenario.has_warm_pool
+        guard_knob=knob_for_objective(
+            scenario.objective, has_warm_pool=scenario.has_warm_pool, is_guard=True
         ),
         boot_s=scenario.boot_s,
         has_warm_pool=scenario.has_warm_pool,
