@@ -6,13 +6,13 @@ import math
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction as a percentage with two figures that count, such as `0.083 %`."""
+    """Return a fraction as a percentage with three figures that count, such as `0.103 %`."""
     value = 100 * fraction
     if value == 0:
         return "0 %"
     if value < 0.0001:
         return "< 0.0001 %"
-    decimals = max(0, 1 - math.floor(math.log10(value)))
+    decimals = max(0, 2 - math.floor(math.log10(value)))
     text = f"{value:.{decimals}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
 
