@@ -52,24 +52,24 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def scenario_for(demand: Demand, objective: float) -> Scenario:
-    """Return the rules: the peak takes 50 instances, a boot 5 minutes, warm costs a fifth."""
+def scenario_for(demand: Demand, objective: float, warm: float) -> Scenario:
+    """Return the rules: the peak takes 50 instances, a boot 5 minutes, warm this share of it."""
     rps = demand.values / demand.step_s
     peak = float(np.quantile(rps[np.isfinite(rps)], 0.999))
     return Scenario(
         objective=objective,
         boot_s=300,
         wake_s=20,
-        warm_price_fraction=0.2,
+        warm_price_fraction=warm,
         price_usd_per_hour=0.1,
         warmup_days=14,
         capacity_rps={demand.series_id: peak / PEAK_INSTANCES},
     )
 
 
-def measure(demand: Demand, objective: float) -> Row:
+def measure(demand: Demand, objective: float, warm: float) -> Row:
     """Play one series and compare."""
-    rules = scenario_for(demand, objective)
+    rules = scenario_for(demand, objective, warm)
     began = time.perf_counter()
     own = backtest(demand, scenario=rules, policies=["foretide"], journal=Nowhere())
     seconds = time.perf_counter() - began
@@ -118,13 +118,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demand", type=Path, default=DEMAND)
     parser.add_argument("--series", nargs="*", default=USUAL, help="none: every one")
+    parser.add_argument("--warm", type=float, default=0.2, help="price of warm; 1: no warm pool")
     chosen = parser.parse_args()
     if not chosen.demand.exists():
         print(f"{chosen.demand} is not on this machine: nothing measured")
         return
     files = sorted(chosen.demand.glob("*.parquet")) if chosen.demand.is_dir() else [chosen.demand]
     print(f"foretide {foretide.__version__}, Python {platform.python_version()}, ", end="")
-    print(f"numpy {np.__version__}, polars {pl.__version__}; boot 300 s, wake 20 s, warm at .2\n")
+    print(f"numpy {np.__version__}, polars {pl.__version__}; ", end="")
+    print(f"boot 300 s, wake 20 s, warm at {chosen.warm:g}\n")
     print("| series | objective | over capacity | ÷ HPA | ÷ limit | best HPA ÷ limit | play s |")
     print("|---|---|---|---|---|---|---|")
     for path in files:
@@ -132,7 +134,7 @@ def main() -> None:
             if chosen.series and demand.series_id not in chosen.series:
                 continue
             for objective in OBJECTIVES:
-                row = measure(demand, objective)
+                row = measure(demand, objective, chosen.warm)
                 print(
                     f"| {row.series} | {row.objective:.1%} | {row.violation:.3%} "
                     f"| {row.over_hpa:.3f} | {row.over_oracle:.3f} | {row.cheapest} "

@@ -12,7 +12,7 @@ _REASONS = {
     Reason.INTERVAL_LOW: "the forecast is sure enough to remove instances",
     Reason.INTERVAL_TOO_WIDE: "the forecast is too unsure to remove instances",
     Reason.REACTIVE_PROMOTE: "the serving instances are nearly full, so warm ones are woken",
-    Reason.SURPRISE: "demand is above anything the forecast thought likely",
+    Reason.SURPRISE: "demand already takes more than all there is or is coming",
     Reason.SPEND_GUARD: "more came over capacity lately than is allowed, so more is held",
     Reason.NO_HISTORY: "there is too little history to forecast from",
     Reason.DATA_STALE: "no fresh demand has arrived, so nothing is removed",

@@ -6,11 +6,7 @@ from foretide.config.settings import ServiceConfig
 from foretide.errors import ConfigError, InvalidValueError
 from foretide.model.capacity import CapacityCurve
 from foretide.plan.capacity import latency_curve, linear_curve
-from foretide.plan.knob import (
-    Knob,
-    knob_for_objective,
-    knob_for_penalty,
-)
+from foretide.plan.knob import Knob, knob_for_objective, knob_for_penalty
 from foretide.plan.policy import ServicePolicy
 
 

@@ -8,11 +8,10 @@ from datetime import timedelta
 import numpy as np
 
 from foretide.demand.aggregate import coarser
+from foretide.demand.gaps import MINUTE_S
 from foretide.errors import InvalidValueError
 from foretide.model.demand import Demand
 from foretide.model.instant import bucket_floor
-
-MINUTE_S = 60
 
 
 def summed(series_id: str, parts: Sequence[Demand]) -> Demand:
@@ -39,7 +38,8 @@ def summed(series_id: str, parts: Sequence[Demand]) -> Demand:
     steps = {part.step_s for part in parts}
     if len(steps) > 1:
         raise InvalidValueError(
-            f"{series_id}: its series have steps of {sorted(steps)} s; give one with --step"
+            f"{series_id}: its series have steps of {sorted(steps)} s and do not add up; "
+            "ask for features of one step, or for one --step that is a multiple of them all"
         )
     step = timedelta(seconds=steps.pop())
     start = min(part.start for part in parts)

@@ -16,11 +16,11 @@ from statistics import NormalDist
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from foretide.errors import InvalidValueError
 from foretide.forecast.profile import DayTable, day_rows, day_table, trailing_mean
+from foretide.forecast.wallclock import IntArray
 from foretide.model.demand import FloatArray
 
 DAY_S = 86_400
@@ -45,8 +45,6 @@ _MIN_SIGMA_FRACTION = 0.002
 # No quantile beyond this many times the highest demand ever seen, or that of the last bucket:
 # squared, the far tail of a restless series would else ask for hundreds of idle instances.
 _MAX_OVER_HIGHEST, _MAX_OVER_LAST = 1.5, 3.0
-
-IntArray = npt.NDArray[np.int64]
 
 
 class Nowcast(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -17,14 +17,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from foretide.config.settings import P95_OVER_MEAN
 from foretide.errors import InvalidValueError
 from foretide.model.capacity import CapacityCurve
 from foretide.model.demand import FloatArray
 
 _MAX_WAIT_PROBABILITY = 0.05
 _MAX_UTILISATION = 0.95
-_FINE_LAYERS = 256
-_P95_OVER_MEAN = 3.0  # of an exponential service time: -log(0.05)
+_FINE_LAYERS = 256  # above as many, a layer is at most a 64th of the fleet
 
 
 def linear_curve(instance_rps: float) -> CapacityCurve:
@@ -73,7 +73,7 @@ def latency_curve(
     InvalidValueError
         When the objective leaves no time to wait.
     """
-    service_p95_s = _P95_OVER_MEAN * service_time_s
+    service_p95_s = P95_OVER_MEAN * service_time_s
     wait_s = latency_objective_s - service_p95_s
     if wait_s <= 0:
         raise InvalidValueError(
