@@ -66,7 +66,8 @@ docs: setup-dev ## build docs/_build/html, every warning an error
 	@echo 'open docs/_build/html/index.html'
 
 lock: setup-dev ## pin what pyproject.toml asks for; UPGRADE=--upgrade takes newer releases
-	@$(LOCK) --group build --extra dev --extra docs pyproject.toml -o requirements-dev.lock
+	@$(LOCK) --group build --extra dev --extra docs --extra prophet --extra gbm --extra dask \
+		pyproject.toml -o requirements-dev.lock
 	@$(LOCK) -c requirements-dev.lock pyproject.toml -o requirements.lock
 	@$(LOCK) -c requirements-dev.lock --group build -o requirements-build.lock
 

@@ -64,6 +64,55 @@ class Forecaster(Protocol):
         ...
 
 
+class Trainable(Forecaster, Protocol):
+    """A forecaster whose learning can be kept and used again later.
+
+    `forecast(...)` is `forecast_trained(train(...), ...)` with both at the same instant. What was
+    trained serves later instants too, with newer demand: the retraining cadence decides for how
+    long.
+    """
+
+    def train(self, demands: Sequence[Demand], *, issued_at: datetime, timezone: ZoneInfo) -> bytes:
+        """Learn from what was observed by `issued_at`; the same input gives the same bytes.
+
+        Parameters
+        ----------
+        demands : sequence of Demand
+            What was observed; buckets still open at `issued_at` are ignored.
+        issued_at : datetime
+            Nothing observed later is used; aware UTC.
+        timezone : ZoneInfo
+            Whose wall clock the days and weeks of the users follow.
+
+        Returns
+        -------
+        bytes
+            To be kept whole; carries no address of this machine.
+        """
+        ...
+
+    def forecast_trained(
+        self,
+        trained: bytes,
+        demands: Sequence[Demand],
+        *,
+        issued_at: datetime,
+        horizon_s: int,
+        levels: tuple[float, ...],
+        timezone: ZoneInfo,
+    ) -> list[Forecast]:
+        """Forecast with what was learned earlier; see `Forecaster.forecast`.
+
+        Series that were not there when it was trained are answered too.
+
+        Raises
+        ------
+        InvalidValueError
+            When `trained` was not made by this forecaster.
+        """
+        ...
+
+
 def first_step(demand: Demand, issued_at: datetime) -> datetime:
     """Return the start of the first bucket of `demand`'s grid at or after `issued_at`."""
     step = timedelta(seconds=demand.step_s)
