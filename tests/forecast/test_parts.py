@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foretide.forecast.choose import combine
-from foretide.forecast.conformal import moved, normal_quantiles, spread_of, widened
-from foretide.forecast.correct import corrected
-from foretide.forecast.days import Days, masked
+from foretide.errors import InvalidValueError
+from foretide.forecast.choose import combine, weights_of
+from foretide.forecast.conformal import moved, spread_of, widened
+from foretide.forecast.correct import Carry, carry_of, corrected
+from foretide.forecast.days import Days, calmed, masked
 from foretide.forecast.experts import guesses
-from foretide.forecast.shift import relevelled
+from foretide.forecast.fitted import Fitted, decoded, encoded, row_of, stacked
+from foretide.forecast.levels import LEVELS, at_levels, normal_quantiles
+from foretide.forecast.shift import relevelled, threshold_of
 
 SERIES, ORIGINS, AHEAD, BINS = 4, 14, 3, 24
 SHAPE = (SERIES, ORIGINS, AHEAD, BINS)
-LEVELS = (0.01, 0.1, 0.5, 0.9, 0.99)
 
 
 def days_of(rows: int, seed: int = 0) -> Days:
@@ -47,7 +49,10 @@ def test_the_better_expert_weighs_more_and_the_mean_stays_between() -> None:
     actual = np.random.default_rng(0).gamma(20, 0.05, SHAPE).astype(np.float32)
     seen = np.ones_like(actual)
     ahead = np.ones((SERIES, ORIGINS + 1, AHEAD, BINS), dtype=np.float32)
-    mean = combine({"good": ahead, "bad": np.float32(1.3) * ahead}, actual, seen)
+    guesses_of = {"good": ahead, "bad": np.float32(1.3) * ahead}
+    weights = weights_of(guesses_of, actual, seen)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    mean = combine(guesses_of, weights)
     assert (mean > 1).all()
     assert (mean < 1.1).all()
 
@@ -61,7 +66,8 @@ def test_errors_that_persist_are_carried_forward() -> None:
     actual = np.broadcast_to(1 + by_day[rows][None, :, :, None], SHAPE).astype(np.float32)
     seen = np.ones_like(actual)
     before = np.abs(actual - combined[:, :-1])[:, 1:, 0].mean()
-    after = np.abs(actual - corrected(combined, actual, seen)[:, :-1])[:, 1:, 0].mean()
+    carry = carry_of(combined, actual, seen)
+    after = np.abs(actual - corrected(combined, actual, seen, carry)[:, :-1])[:, 1:, 0].mean()
     assert after < 0.7 * before
 
 
@@ -70,10 +76,14 @@ def test_a_shift_is_followed_and_noise_is_not() -> None:
     combined = np.ones((SERIES, ORIGINS + 1, AHEAD, BINS), dtype=np.float32)
     actual = rng.gamma(100, 0.01, SHAPE).astype(np.float32)
     seen = np.ones_like(actual)
-    calm = relevelled(combined, combined, actual, seen)
+    threshold = threshold_of(combined, actual, seen)
+    calm, ratio = relevelled(combined, combined, actual, seen, threshold)
     assert np.abs(calm - 1).max() < 0.1
+    np.testing.assert_allclose(ratio, 1, atol=0.1)
     actual[:, -1, 0, -BINS // 2 :] *= 2
-    shifted = relevelled(combined, combined, actual, seen)
+    threshold = threshold_of(combined, actual, seen)
+    shifted, ratio = relevelled(combined, combined, actual, seen, threshold)
+    np.testing.assert_allclose(ratio, 2, rtol=0.15)
     np.testing.assert_array_equal(shifted[:, :-1], calm[:, :-1])
     assert (shifted[:, -1, 0] > 1.6).all()
 
@@ -83,20 +93,88 @@ def test_spread_rises_and_further_days_are_no_surer(missing_fraction: float) -> 
     rng = np.random.default_rng(0)
     strays = rng.normal(0, 0.2, SHAPE).astype(np.float32)
     seen = (rng.random(SHAPE) >= missing_fraction).astype(np.float32)
-    spread = spread_of(strays * seen, seen, LEVELS, np.ones(SERIES, dtype=np.float32))
+    spread = spread_of(strays * seen, seen, np.ones(SERIES, dtype=np.float32))
     assert (np.diff(spread.quantiles, axis=2) >= 0).all()
     assert (spread.scale > 0).all()
     assert (np.diff(spread.scale, axis=1) >= 0).all()
-    values = moved(np.ones((SERIES, AHEAD, BINS), dtype=np.float32), spread)
+    values = moved(np.ones((SERIES, AHEAD, BINS), dtype=np.float32), spread, (0.1, 0.5, 0.77))
     assert (np.diff(values, axis=3) >= 0).all()
 
 
 def test_the_spread_of_normal_strays_is_normal() -> None:
     strays = np.random.default_rng(0).normal(0, 0.2, (SERIES, 200, AHEAD, BINS))
-    spread = spread_of(strays.astype(np.float32), np.ones(strays.shape), LEVELS, np.ones(SERIES))
-    found = spread.scale.mean(axis=(1, 2))[:, None] * spread.quantiles[:, 0]
-    expected = 0.2 * normal_quantiles(LEVELS)
+    spread = spread_of(strays.astype(np.float32), np.ones(strays.shape), np.ones(SERIES))
+    levels = (0.01, 0.1, 0.5, 0.9, 0.99)
+    found = spread.scale.mean(axis=(1, 2))[:, None] * at_levels(spread.quantiles[:, 0], levels)
+    expected = 0.2 * normal_quantiles(levels)
     np.testing.assert_allclose(found, np.tile(expected, (SERIES, 1)), atol=0.04)
+
+
+def test_levels_between_two_known_ones_lie_between_them() -> None:
+    rng = np.random.default_rng(0)
+    known = np.sort(rng.normal(0, 1, (5, len(LEVELS))).astype(np.float32), axis=1)
+    np.testing.assert_array_equal(at_levels(known, LEVELS), known)
+    asked = (0.0001, 0.001, 0.03, 0.5, 0.85, 0.999, 0.9999)
+    found = at_levels(known, asked)
+    assert (np.diff(found, axis=1) >= 0).all()
+    np.testing.assert_array_equal(found[:, 3], known[:, LEVELS.index(0.5)])
+    # A normal stays one.
+    np.testing.assert_allclose(
+        at_levels(normal_quantiles(LEVELS), asked), normal_quantiles(asked), atol=1e-5
+    )
+
+
+def test_gaps_are_masked_the_same_for_one_and_for_all() -> None:
+    whole = days_of(30)
+    assert len(whole.seen) == 1
+    full = Days(values=whole.values, seen=np.ones_like(whole.values))
+    weekend = np.zeros((30 + AHEAD, BINS), dtype=np.bool_)
+    one, other = (
+        guesses(days, weekend, first=16, days_ahead=AHEAD, has_weeks=True) for days in (whole, full)
+    )
+    for name, guess in one.items():
+        np.testing.assert_array_equal(guess, other[name], err_msg=name)
+
+
+def test_what_is_learned_survives_as_bytes() -> None:
+    rng = np.random.default_rng(0)
+    spread = spread_of(
+        rng.normal(0, 0.2, SHAPE).astype(np.float32), np.ones(SHAPE), np.ones(SERIES)
+    )
+    fitted = Fitted(
+        weights=rng.random((SERIES, 5, AHEAD)).astype(np.float32),
+        carry=Carry(
+            slope=rng.random((SERIES, 6)).astype(np.float32),
+            usual=np.ones(SERIES, dtype=np.float32),
+        ),
+        threshold=np.full(SERIES, np.inf, dtype=np.float32),
+        spread=spread,
+        origin_count=ORIGINS,
+    )
+    kept = {f"s{row}": {"weekly": row_of(fitted, row)} for row in range(SERIES)}
+    opened = decoded(encoded(kept))
+    again = stacked([opened[f"s{row}"]["weekly"] for row in range(SERIES)])
+    for part, same in zip(fitted.parts(), again.parts(), strict=True):
+        np.testing.assert_array_equal(part, same)
+
+
+@pytest.mark.parametrize("foreign", [b"", b"{}", b"\x00" * 40, b"not ours"])
+def test_foreign_bytes_are_refused_in_one_line(foreign: bytes) -> None:
+    with pytest.raises(InvalidValueError, match="train again") as refused:
+        decoded(foreign)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_outage_is_not_learned_and_a_new_low_is() -> None:
+    days = days_of(28)
+    values = days.values.copy()
+    values[0, 20, 5:9] = 0.0  # once: an outage
+    values[1, 12:, 5:9] *= 0.01  # ever since: how it is now
+    values[2, :, 3] = 0.0  # always: a night
+    calm = calmed(Days(values=values, seen=days.seen))
+    assert (calm.values[0, 20, 5:9] > 0.2 * days.values[0, 20, 5:9]).all()
+    np.testing.assert_array_equal(calm.values[1, 12:, 5:9], values[1, 12:, 5:9])
+    np.testing.assert_array_equal(calm.values[2, :, 3], 0.0)
 
 
 def test_widening_is_that_of_a_student_t() -> None:

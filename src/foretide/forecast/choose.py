@@ -19,8 +19,8 @@ def recency(count: int, half_life: float) -> Floats:
     return (0.5 ** (np.arange(count - 1, -1, -1) / half_life)).astype(np.float32)
 
 
-def combine(guesses: dict[str, Floats], actual: Floats, seen: Floats) -> Floats:
-    """Return the weighted mean of the experts' guesses from every origin, the present too.
+def weights_of(guesses: dict[str, Floats], actual: Floats, seen: Floats) -> Floats:
+    """Return each expert's weight by series and day ahead.
 
     Parameters
     ----------
@@ -31,39 +31,49 @@ def combine(guesses: dict[str, Floats], actual: Floats, seen: Floats) -> Floats:
 
     Returns
     -------
-    ndarray, shape (series, origins + 1, days, bins)
+    ndarray, shape (series, experts, days)
+        >= 0, sums to 1 over the experts.
     """
-    experts = list(guesses.values())
-    weights = _weights(experts, actual, seen)
-    combined = np.zeros(experts[0].shape, dtype=np.float32)
-    part = np.empty_like(combined)
-    for number, guess in enumerate(experts):
-        combined += np.multiply(guess, weights[number][:, None, :, None], out=part)
-    return combined
-
-
-def _weights(experts: list[Floats], actual: Floats, seen: Floats) -> Floats:
-    # Shape (experts, series, days).
-    origins = actual.shape[1]
+    series, origins, days = actual.shape[:3]
+    shape = (series, len(guesses), days)
     if origins == 0:
-        return np.full(
-            (len(experts), len(actual), actual.shape[2]), 1 / len(experts), dtype=np.float32
-        )
-    weight = recency(origins, _HALF_LIFE_ORIGINS)[:, None] * np.ones(
-        actual.shape[2], dtype=np.float32
-    )
-    found = seen.sum(axis=3)
-    per_day = np.maximum((found * weight).sum(axis=1), 1e-6)
-    errors = np.empty((len(experts), len(actual), actual.shape[2]), dtype=np.float32)
+        return np.full(shape, 1 / len(guesses), dtype=np.float32)
+    weight = recency(origins, _HALF_LIFE_ORIGINS)
+    found = np.einsum("skdb->skd", seen).transpose(0, 2, 1) @ weight
+    per_day = np.maximum(found, 1e-6)[:, None]
+    errors = np.empty(shape, dtype=np.float32)
     missed = np.empty(actual.shape, dtype=np.float32)
-    for number, guess in enumerate(experts):
+    for number, guess in enumerate(guesses.values()):
         np.abs(np.subtract(guess[:, :-1], actual, out=missed), out=missed)
-        missed *= seen
-        errors[number] = (missed.sum(axis=3) * weight).sum(axis=1)
+        errors[:, number] = np.einsum("skdb,skdb->skd", missed, seen).transpose(0, 2, 1) @ weight
     own = errors / per_day
-    overall = (errors.sum(axis=2) / per_day.sum(axis=1))[:, :, None]
-    is_known = (found.sum(axis=1) > 0)[None]
+    overall = (errors.sum(axis=2) / per_day.sum(axis=2))[:, :, None]
+    is_known = found[:, None] > 0
     loss = np.asarray(np.where(is_known, (own + overall) / 2, overall), dtype=np.float32)
-    best = np.maximum(loss.min(axis=0, keepdims=True), 1e-6)
-    score = np.exp(-_SHARPNESS * np.minimum(loss / best - 1, 10))
-    return score / score.sum(axis=0, keepdims=True)
+    best = np.maximum(loss.min(axis=1, keepdims=True), 1e-6)
+    score = np.exp(-_SHARPNESS * np.minimum(loss / best - 1, 10)).astype(np.float32)
+    return score / score.sum(axis=1, keepdims=True)
+
+
+def combine(guesses: dict[str, Floats], weights: Floats) -> Floats:
+    """Return the weighted mean of the experts' guesses from every origin.
+
+    Parameters
+    ----------
+    guesses : dict of str to ndarray, each of shape (series, origins, days, bins)
+    weights : ndarray, shape (series, experts, days)
+        In the order of `guesses`.
+
+    Returns
+    -------
+    ndarray, shape (series, origins, days, bins)
+    """
+    shape = next(iter(guesses.values())).shape
+    flat = (shape[0], shape[1], shape[2] * shape[3])
+    # Laid out as the guesses are: a factor that changes with every day is slow to broadcast.
+    spread = np.repeat(weights, shape[3], axis=2)
+    combined = np.zeros(flat, dtype=np.float32)
+    part = np.empty_like(combined)
+    for number, guess in enumerate(guesses.values()):
+        combined += np.multiply(guess.reshape(flat), spread[:, number, None], out=part)
+    return combined.reshape(shape)

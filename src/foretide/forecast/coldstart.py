@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from foretide.forecast.conformal import normal_quantiles, widened
+from foretide.forecast.conformal import widened
 from foretide.forecast.days import Days, Floats, daily_profile, decay, recent_level
+from foretide.forecast.levels import normal_quantiles
 from foretide.model.demand import FloatArray
 
 # Root of the level by which demand strays, as a share of it, before anything could be learned.

@@ -8,19 +8,22 @@ leaned on a fixed heavy-tailed shape. Reference: conformal prediction; widening 
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import msgspec
 import numpy as np
 
 from foretide.forecast.choose import recency
 from foretide.forecast.days import Floats
+from foretide.forecast.levels import LEVELS, at_levels, normal_quantiles
 
 _HALF_LIFE_ORIGINS = 7.0
 _PRIOR_FREEDOM = 6.0
 # Days of residuals that weigh as much as the fixed shape.
 _PRIOR_DAYS = 6.0
 _BIN_SHARE = 0.7
+# How the variance grows per day ahead, and the origins that weigh as much as that assumption.
+_GROWTH_PER_DAY, _GROWTH_ORIGINS = 0.3, 2.0
+# About so many values tell a shape; more only take time.
+_SHAPE_VALUES = 2800
 # Even a series that never erred may err: the least spread, in square roots of its level.
 _LEAST_SPREAD = 0.015
 # What is assumed, in square roots of the level, where less than a day of residuals is known.
@@ -34,17 +37,12 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     ----------
     scale : ndarray, shape (series, days, bins)
         Usual stray of each bin ahead, > 0.
-    quantiles : ndarray, shape (series, days, levels)
-        Stray at each level, in units of `scale`; rises along the levels.
+    quantiles : ndarray, shape (series, days, len(LEVELS))
+        Stray at each of `LEVELS`, in units of `scale`; rises along the levels.
     """
 
     scale: Floats
     quantiles: Floats
-
-
-def normal_quantiles(levels: tuple[float, ...]) -> Floats:
-    """Return the standard normal's quantiles at `levels`, shape (levels,)."""
-    return np.array([NormalDist().inv_cdf(level) for level in levels], dtype=np.float32)
 
 
 def widened(quantiles: Floats, freedom: Floats) -> Floats:
@@ -65,17 +63,15 @@ def widened(quantiles: Floats, freedom: Floats) -> Floats:
     return 1 + (quantiles**2 + 1) / (4 * freedom[..., None])
 
 
-def spread_of(strays: Floats, seen: Floats, levels: tuple[float, ...], level: Floats) -> Spread:
+def spread_of(strays: Floats, seen: Floats, level: Floats) -> Spread:
     """Learn from past strays how far the next days may stray.
 
     Parameters
     ----------
     strays : ndarray, shape (series, origins, days, bins)
         Root of actual minus root of forecast, oldest origin first; 0 where not observed.
-    seen : ndarray, shape of `strays`
+    seen : ndarray, shape of `strays`, or (1, origins, days, bins)
         1 where the actual was observed, else 0.
-    levels : tuple of float
-        Quantile levels, rising.
     level : ndarray, shape (series,)
         Root of the series' level: what the least spread is a share of.
 
@@ -84,18 +80,20 @@ def spread_of(strays: Floats, seen: Floats, levels: tuple[float, ...], level: Fl
     Spread
     """
     per_bin = _bin_scale(strays, seen)
-    even = strays / per_bin[:, None, None]
-    unknown = np.clip(1 - seen.sum(axis=(1, 2, 3)) / strays.shape[3], 0, 1)
+    series, _, days, bins = strays.shape
+    # Laid out as the strays are: a factor that changes with every day is slow to broadcast.
+    flat = strays.reshape(series, -1, days * bins)
+    even = (flat * np.tile(1 / per_bin, days)[:, None]).reshape(strays.shape)
+    unknown = np.clip(1 - np.einsum("skdb->s", seen) / bins, 0, 1)
     least = level * (_LEAST_SPREAD + unknown * (_UNKNOWN_SPREAD - _LEAST_SPREAD))
-    least = np.maximum(least, 1e-6)[:, None]
-    per_day = np.maximum(_day_scale(even, seen), least)
-    own, count = _day_quantiles(even / per_day[:, None, :, None], seen, levels)
-    normal = normal_quantiles(levels)
+    observed = (np.einsum("skdb->skd", seen) > 0).sum(axis=1).astype(np.float32)
+    per_day = np.maximum(_day_scale(even, seen, observed), np.maximum(least, 1e-6)[:, None])
+    own, count = _day_quantiles(even, seen, per_day)
+    normal = normal_quantiles(LEVELS)
     freedom = np.full(1, _PRIOR_FREEDOM, dtype=np.float32)
     prior = normal * widened(normal, freedom)[0] * np.sqrt(1 - 2 / _PRIOR_FREEDOM)
     trust = (count / (count + _PRIOR_DAYS))[..., None]
-    observed_days = (seen.sum(axis=3) > 0).sum(axis=1).astype(np.float32)
-    stretch = widened(normal, np.maximum(0.9 * observed_days, 1.5))
+    stretch = widened(normal, np.maximum(0.9 * observed, 1.5))
     blend = (trust * own + (1 - trust) * prior) * stretch
     return Spread(
         scale=(per_day[:, :, None] * per_bin[:, None]).astype(np.float32),
@@ -103,7 +101,7 @@ def spread_of(strays: Floats, seen: Floats, levels: tuple[float, ...], level: Fl
     )
 
 
-def moved(centre: Floats, spread: Spread) -> Floats:
+def moved(centre: Floats, spread: Spread, levels: tuple[float, ...]) -> Floats:
     """Return the quantiles around a forecast, shape (series, days, bins, levels), >= 0.
 
     Parameters
@@ -112,16 +110,21 @@ def moved(centre: Floats, spread: Spread) -> Floats:
         The combined forecast, >= 0.
     spread : Spread
         How far reality strays from it.
+    levels : tuple of float
+        Quantile levels, rising, each in (0, 1).
     """
-    stray = spread.scale[..., None] * spread.quantiles[:, :, None]
-    return np.square(np.maximum(np.sqrt(centre)[..., None] + stray, 0))
+    quantiles = at_levels(spread.quantiles, levels)
+    stray = spread.scale[..., None] * quantiles[:, :, None]
+    stray += np.sqrt(centre)[..., None]
+    np.maximum(stray, 0, out=stray)
+    return np.square(stray, out=stray)
 
 
 def _bin_scale(strays: Floats, seen: Floats) -> Floats:
     # Spread by time of day, smoothed over about three hours and leaned on the day's own.
     per_day = strays.shape[3]
-    total = np.square(strays).sum(axis=(1, 2))
-    count = seen.sum(axis=(1, 2))
+    total = np.einsum("skdb,skdb->sb", strays, strays)
+    count = np.einsum("skdb->sb", seen)
     half = max(1, per_day // 16) if per_day >= 3 else 0
     for _ in range(2 if half else 0):
         total, count = _circular_sum(total, half), _circular_sum(count, half)
@@ -138,36 +141,56 @@ def _circular_sum(values: Floats, half: int) -> Floats:
     return view.sum(axis=-1) / np.float32(2 * half + 1)
 
 
-def _day_scale(even: Floats, seen: Floats) -> Floats:
-    # Root mean square by day ahead; further ahead never counts as surer.
-    weight = recency(even.shape[1], _HALF_LIFE_ORIGINS)[:, None]
-    total = (np.square(even).sum(axis=3) * weight).sum(axis=1)
-    count = (seen.sum(axis=3) * weight).sum(axis=1)
-    per_day = np.sqrt(np.where(count > 0, total / np.maximum(count, 1e-6), 0))
-    return np.maximum.accumulate(per_day, axis=1)
+def _day_scale(even: Floats, seen: Floats, observed: Floats) -> Floats:
+    # Root mean square by day ahead; further ahead never counts as surer. Days ahead of which few
+    # outcomes are known are as sure as the first day's spread, growing, lets them be.
+    weight = recency(even.shape[1], _HALF_LIFE_ORIGINS)
+    total = np.einsum("skdb,skdb->skd", even, even).transpose(0, 2, 1) @ weight
+    count = np.einsum("skdb->skd", seen).transpose(0, 2, 1) @ weight
+    square = np.where(count > 0, total / np.maximum(count, 1e-6), 0)
+    growth = 1 + _GROWTH_PER_DAY * np.arange(square.shape[1], dtype=np.float32)
+    trust = observed / (observed + _GROWTH_ORIGINS)
+    square = trust * square + (1 - trust) * square[:, :1] * growth
+    return np.maximum.accumulate(np.sqrt(square), axis=1)
 
 
-def _day_quantiles(
-    strays: Floats, seen: Floats, levels: tuple[float, ...]
-) -> tuple[Floats, Floats]:
-    # Quantiles of each day ahead and its two neighbours, and on how many days they rest.
-    series, _, days, per_day = strays.shape
-    unseen = np.where(seen > 0, strays, np.float32(np.inf))
-    found = np.zeros((series, days, len(levels)), dtype=np.float32)
-    count = np.zeros((series, days), dtype=np.float32)
-    shares = np.array(levels)
-    for day in range(days):
-        near = unseen[:, :, max(day - 1, 0) : day + 2].reshape(series, -1)
-        ordered = np.sort(near, axis=1)
-        valid = np.isfinite(ordered).sum(axis=1)
-        # Beyond the last observed one there is nothing to interpolate: the widening has to do.
-        place = np.clip(shares * (valid[:, None] + 1) - 1, 0, np.maximum(valid - 1, 0)[:, None])
-        low = place.astype(np.int64)
-        high = np.minimum(low + 1, np.maximum(valid - 1, 0)[:, None])
-        part = (place - low).astype(np.float32)
-        ordered = np.where(np.isfinite(ordered[:, :1]), ordered, 0)
-        below = np.take_along_axis(ordered, low, axis=1)
-        above = np.take_along_axis(ordered, high, axis=1)
-        found[:, day] = below + part * (above - below)
-        count[:, day] = seen[:, :, day].sum(axis=(1, 2)) / per_day
+def _day_quantiles(even: Floats, seen: Floats, per_day: Floats) -> tuple[Floats, Floats]:
+    # Quantiles by groups of days ahead, and on how many days they rest: shape is much the same
+    # from one day to the next once its scale is taken out.
+    series, _, days, bins = even.shape
+    found = np.zeros((series, days, len(LEVELS)), dtype=np.float32)
+    count = np.zeros((len(seen), days), dtype=np.float32)
+    scaled = even / per_day[:, None, :, None]
+    bounded = np.clip(scaled, -3, 3) * seen
+    n = np.einsum("skdb->sd", seen)
+    place = _with_neighbours(np.einsum("skdb->sd", bounded)) / np.maximum(_with_neighbours(n), 1)
+    count[:] = n / bins
+    for group in (np.s_[:1], np.s_[1:3], np.s_[3:]):
+        if not len(range(days)[group]):
+            continue
+        part = scaled[:, :, group] - place[:, None, group, None]
+        part = np.where(seen[:, :, group] > 0, part, np.float32(np.inf)).reshape(series, -1)
+        # An odd stride, so that every time of day is met.
+        stride = (part.shape[1] // _SHAPE_VALUES) | 1
+        found[:, group] = _ordered_quantiles(part[:, ::stride])[:, None] + place[:, group, None]
     return found, count
+
+
+def _with_neighbours(by_day: Floats) -> Floats:
+    summed = by_day.copy()
+    summed[:, 1:] += by_day[:, :-1]
+    summed[:, :-1] += by_day[:, 1:]
+    return summed
+
+
+def _ordered_quantiles(values: Floats) -> Floats:
+    # Of each row, infinite where nothing was observed, at `LEVELS`; 0 where nothing was at all.
+    ordered = np.sort(values, axis=1)
+    last = np.maximum(np.isfinite(ordered).sum(axis=1, keepdims=True) - 1, 0)
+    # Beyond the last observed one there is nothing to interpolate: the widening has to do.
+    place = np.clip(np.array(LEVELS) * (last + 2) - 1, 0, last)
+    low = place.astype(np.int64)
+    ordered = np.where(np.isfinite(ordered[:, :1]), ordered, 0)
+    below = np.take_along_axis(ordered, low, axis=1)
+    above = np.take_along_axis(ordered, np.minimum(low + 1, last), axis=1)
+    return below + (place - low).astype(np.float32) * (above - below)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ import numpy.typing as npt
 # Worked on in float32, half the memory to move; the stubs of numpy cannot tell through `where`.
 Floats = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
+# Below this share of what its time of day has shown on average a bin may be part of an outage.
+_LOW_SHARE = 0.3
 
 
 class Days(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -20,7 +23,7 @@ class Days(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     ----------
     values : ndarray of float32, shape (series, days, bins per day)
         0 where nothing was observed.
-    seen : ndarray of float32, shape of `values`
+    seen : ndarray of float32, shape of `values`, or (1, days, bins) where all of them are alike
         1 where observed, else 0.
     """
 
@@ -29,9 +32,39 @@ class Days(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def masked(values: npt.NDArray[np.floating]) -> Days:
-    """Return `values` with NaN turned into a mask."""
+    """Return `values` with NaN turned into a mask; one for all series where nothing is missing."""
     seen = np.isfinite(values)
+    if seen.all():
+        whole = np.ones((1, *values.shape[1:]), dtype=np.float32)
+        return Days(values=values.astype(np.float32), seen=whole)
     return Days(values=np.where(seen, values, 0.0).astype(np.float32), seen=seen.astype(np.float32))
+
+
+def picked(days: Days, rows: Sequence[int]) -> Days:
+    """Return some of the series."""
+    seen = days.seen if len(days.seen) == 1 else days.seen[rows]
+    return Days(values=days.values[rows], seen=seen)
+
+
+def kept_share(rows: int, keep: float) -> Floats:
+    """Return what a row still weighs before every row and after the last.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the past.
+    keep : float
+        What is left of a weight from one row to the next, in (0, 1).
+
+    Returns
+    -------
+    ndarray of float32, shape (rows + 1, rows)
+        ``keep ** (r - 1 - i)`` for i < r, else 0.
+    """
+    age = np.arange(rows + 1)[:, None] - 1 - np.arange(rows)
+    share = keep ** np.maximum(age, 0.0)
+    # Below this a float32 loses digits, and processors slow down.
+    return np.where((age >= 0) & (share > 1e-30), share, 0.0).astype(np.float32)
 
 
 def mean_level(days: Days) -> Floats:
@@ -40,18 +73,32 @@ def mean_level(days: Days) -> Floats:
 
 
 def calmed(days: Days) -> Days:
-    """Return `days` with bursts cut off, so that one of them does not become a profile.
+    """Return `days` with bursts cut off and outages filled up, for what learns profiles and levels.
 
-    What lies above twice the level that 98 % of the bins keep below is a burst; when the excess
-    lasts that level rises, and nothing is cut any more.
+    What lies above twice the level that 98 % of the bins keep below is a burst; what lies below
+    half of the least that the same time of day has shown on all but a twentieth of the days is an
+    outage. When either lasts those bounds follow, and nothing is changed any more.
     """
     series = len(days.values)
     ordered = np.sort(np.where(days.seen > 0, days.values, np.inf).reshape(series, -1), axis=1)
     place = 0.98 * days.seen.sum(axis=(1, 2), dtype=np.float64)
-    at = np.clip(place.astype(np.int64), 1, ordered.shape[1]) - 1
+    at = np.broadcast_to(np.clip(place.astype(np.int64), 1, ordered.shape[1]) - 1, (series,))
     cap = 2 * np.take_along_axis(ordered, at[:, None], axis=1)[:, :, None]
-    values = np.where(cap > 0, np.minimum(days.values, cap), days.values)
-    return Days(values=values.astype(np.float32), seen=days.seen)
+    values = np.where(cap > 0, np.minimum(days.values, cap), days.values).astype(np.float32)
+    found = np.maximum(days.seen.sum(axis=1, keepdims=True), 1)
+    usual = days.values.sum(axis=1, keepdims=True) / found
+    lows = ((days.values < _LOW_SHARE * usual) & (days.seen > 0)).any(axis=(1, 2))
+    for row in np.flatnonzero(lows):
+        values[row] = _filled(values[row], days.seen[row if len(days.seen) > 1 else 0])
+    return Days(values=values, seen=days.seen)
+
+
+def _filled(values: Floats, seen: Floats) -> Floats:
+    ordered = np.sort(np.where(seen > 0, values, np.inf), axis=0)
+    place = np.ceil(0.05 * seen.sum(axis=0)).astype(np.int64)
+    least = np.take_along_axis(ordered, np.minimum(place, len(values) - 1)[None], axis=0)
+    floor = np.where(np.isfinite(least), least / 2, 0)
+    return np.where(seen > 0, np.maximum(values, floor), values)
 
 
 def windows(rows: Floats, first: int, days: int) -> Floats:
@@ -149,14 +196,8 @@ def smoothed(profile: Floats) -> Floats:
 
 def _faded(days: Days, half_life_days: float) -> tuple[Floats, Floats]:
     # Weighted sums of values and of weights before every row, shape (series, rows + 1, bins).
-    series, rows, per_day = days.values.shape
-    keep = np.float32(0.5 ** (1.0 / half_life_days))
-    total = np.zeros((series, rows + 1, per_day), dtype=np.float32)
-    weight = np.zeros_like(total)
-    for row in range(rows):
-        total[:, row + 1] = keep * total[:, row] + days.values[:, row]
-        weight[:, row + 1] = keep * weight[:, row] + days.seen[:, row]
-    return total, weight
+    share = kept_share(days.values.shape[1], 0.5 ** (1.0 / half_life_days))
+    return np.matmul(share, days.values), np.matmul(share, days.seen)
 
 
 def weekly_profile(days: Days, fallback: Floats, half_life_weeks: float, days_ahead: int) -> Floats:
@@ -181,7 +222,7 @@ def weekly_profile(days: Days, fallback: Floats, half_life_weeks: float, days_ah
     series, rows, per_day = days.values.shape
     count = rows + days_ahead - 7
     total = np.zeros((series, count, per_day), dtype=np.float32)
-    weight = np.zeros_like(total)
+    weight = np.zeros((len(days.seen), count, per_day), dtype=np.float32)
     for week in range(min(8, -(-count // 7))):
         share = np.float32(0.5 ** (week / half_life_weeks))
         total[:, 7 * week :] += share * days.values[:, : count - 7 * week]
@@ -197,7 +238,7 @@ def weekly_middle(days: Days, fallback: Floats, days_ahead: int) -> Floats:
     series, rows, per_day = days.values.shape
     count = rows + days_ahead - 7
     total = np.zeros((series, count, per_day), dtype=np.float32)
-    found = np.zeros_like(total)
+    found = np.zeros((len(days.seen), count, per_day), dtype=np.float32)
     highest = np.zeros_like(total)
     lowest = np.full_like(total, np.float32(np.inf))
     for week in range(min(4, -(-count // 7))):
@@ -259,18 +300,12 @@ def recent_level(residuals: Days, memory_bins: float) -> Floats:
     ndarray, shape (series, rows + 1)
         Shrunk towards 0 where little of that memory was observed.
     """
-    series, rows, per_day = residuals.values.shape
+    rows, per_day = residuals.values.shape[1:]
     keep = 1.0 - 1.0 / max(memory_bins, 1.0)
-    within: Floats = (keep ** np.arange(per_day - 1.0, -1.0, -1.0)).astype(np.float32)
-    total: Floats = (residuals.values * within).sum(axis=2)
-    weight: Floats = (residuals.seen * within).sum(axis=2)
-    across = np.float32(keep**per_day)
-    enough = np.float32(0.25 * max(memory_bins, 1.0))
-    level = np.zeros((series, rows + 1), dtype=np.float32)
-    upper = np.zeros(series, dtype=np.float32)
-    lower = np.zeros(series, dtype=np.float32)
-    for row in range(rows):
-        upper = np.asarray(across * upper + total[:, row], dtype=np.float32)
-        lower = np.asarray(across * lower + weight[:, row], dtype=np.float32)
-        level[:, row + 1] = upper / np.maximum(lower, enough)
-    return level
+    within = (keep ** np.arange(per_day - 1.0, -1.0, -1.0)).astype(np.float32)
+    share = kept_share(rows, keep**per_day).T
+    total, weight = (
+        np.matmul(np.einsum("srb,b->sr", part, within)[:, None], share)[:, 0]
+        for part in (residuals.values, residuals.seen)
+    )
+    return total / np.maximum(weight, np.float32(0.25 * max(memory_bins, 1.0)))

@@ -26,6 +26,7 @@ from foretide.forecast.days import (
     weekly_profile,
     windows,
 )
+from foretide.forecast.harmonic import harmonic_profile
 
 _LOG_STEEPNESS = np.float32(4.0)
 _Scale = tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]
@@ -105,6 +106,8 @@ def guesses(
         }
         if has_weeks:
             grown["weekly profile"] = _with_weekly_level(scaled, profile, first, days_ahead)
+            if name == "root":
+                grown["harmonic"] = _harmonic(scaled, profile, first, days_ahead)
         for kind, guess in grown.items():
             found[f"{kind}, {name}"] = np.minimum(back(guess), ceiling, out=guess)
     return found
@@ -154,6 +157,26 @@ def _with_weekly_level(scaled: Days, profile: Floats, first: int, days_ahead: in
     guess = level * decay(days_ahead, per_day, 3.0)
     guess += windows(weekly, first - 7, days_ahead)
     return guess
+
+
+def _harmonic(scaled: Days, profile: Floats, first: int, days_ahead: int) -> Floats:
+    # Smooth, where the other profiles are as rough as the past; two levels, quick and slow.
+    per_day = scaled.values.shape[2]
+    filled = np.where(scaled.seen > 0, scaled.values, profile[:, :-1])
+    before, guess = harmonic_profile(filled, first, days_ahead)
+    strayed = filled[:, first - 1 :] - before
+    slow, quick = (_last_level(strayed, memory) for memory in (per_day / 2, per_day / 8))
+    guess += slow * decay(days_ahead, per_day, 4.0)
+    guess += (quick - slow) * decay(days_ahead, per_day, 0.25)
+    return guess
+
+
+def _last_level(strayed: Floats, memory_bins: float) -> Floats:
+    # Weighted mean of one day's strays, shape (series, origins, 1, 1).
+    keep = 1 - 1 / max(memory_bins, 1.0)
+    weight = keep ** np.arange(strayed.shape[2] - 1.0, -1.0, -1.0)
+    weight = (weight / weight.sum()).astype(np.float32)
+    return np.einsum("skb,b->sk", strayed, weight)[:, :, None, None]
 
 
 def _with_daily_level(scaled: Days, profile: Floats, first: int, days_ahead: int) -> Floats:

@@ -48,7 +48,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     silent_s : ndarray, shape (series,)
         Seconds between the last observed bucket and the forecast's start; 0 where that is only
         the bucket still open.
-    weekend : ndarray of bool, shape (days of history + days ahead, bins per day)
+    weekend : ndarray of bool, shape (days of history + 7, bins per day)
         Whether a bin falls on a Saturday or Sunday; row `days of history` is the first ahead.
     """
 
@@ -180,7 +180,7 @@ def _lay_out(
                 position=position,
                 share=share,
                 silent_s=np.array([one.silent_s for one in part], dtype=np.float64),
-                weekend=_weekend(int(grid.ahead[0]), length_s, rows, bins_ahead // per_day),
+                weekend=_weekend(int(grid.ahead[0]), length_s, rows, 7),
             )
         )
     return laid

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from foretide.forecast.base import DAY_S, check_asked, first_step, step_count
 from foretide.forecast.coldstart import silent_quantiles, unseen_quantiles
-from foretide.forecast.days import Days, Floats, masked
+from foretide.forecast.days import Days, Floats, masked, picked
 from foretide.forecast.history import Chunk, chunks
 from foretide.model.demand import Demand, FloatArray
 from foretide.model.forecast import Forecast
@@ -31,14 +31,27 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Whole days of history, 0 ... 56.
     days, sampled : Days, shape (series, max(whole_days, 1), bins)
         Bin means, and one single bucket of each bin, relative to each series' recent mean.
-    weekend : ndarray of bool, shape (days + days ahead, bins)
+    weekend : ndarray of bool, shape (days + 7, bins)
         Whether a bin falls on a Saturday or Sunday.
+    series_ids : tuple of str
+        Whose past each row is.
     """
 
+    series_ids: tuple[str, ...]
     whole_days: int
     days: Days
     sampled: Days
     weekend: npt.NDArray[np.bool_]
+
+    def rows(self, chosen: Sequence[int]) -> Past:
+        """Return the past of some of the series."""
+        return Past(
+            series_ids=tuple(self.series_ids[row] for row in chosen),
+            whole_days=self.whole_days,
+            days=picked(self.days, chosen),
+            sampled=picked(self.sampled, chosen),
+            weekend=self.weekend,
+        )
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -102,7 +115,8 @@ def issue(
     for chunk in chunks(
         demands, issued_at=issued_at, horizon_s=horizon_s, zone=zone, finest_s=finest_s
     ):
-        values, notes = _answered(chunk, -(-horizon_s // DAY_S), known, quantiles_of)
+        ids = tuple(demands[int(index)].series_id for index in chunk.members)
+        values, notes = _answered(chunk, ids, -(-horizon_s // DAY_S), known, quantiles_of)
         for row, index in enumerate(chunk.members):
             found[int(index)] = (values[row][:, asked], notes[row])
     return [
@@ -128,11 +142,16 @@ def _unseen(demand: Demand, horizon_s: int, levels: tuple[float, ...]) -> tuple[
 
 
 def _answered(
-    chunk: Chunk, days_ahead: int, levels: tuple[float, ...], quantiles_of: QuantilesOf
+    chunk: Chunk,
+    ids: tuple[str, ...],
+    days_ahead: int,
+    levels: tuple[float, ...],
+    quantiles_of: QuantilesOf,
 ) -> tuple[FloatArray, list[str]]:
     # Quantiles at each step, shape (series, steps, levels), and a note for each series.
     scale, highest = _scales(chunk.bins)
     past = Past(
+        series_ids=ids,
         whole_days=chunk.whole_days,
         days=masked(chunk.bins / scale),
         sampled=masked(chunk.sampled / scale),

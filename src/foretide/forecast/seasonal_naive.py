@@ -45,11 +45,22 @@ class SeasonalNaive:
             levels=levels,
             zone=timezone,
             finest_s=1,
-            quantiles_of=_quantiles_of,
+            quantiles_of=naive_answer,
         )
 
 
-def _quantiles_of(past: Past, days_ahead: int, levels: tuple[float, ...]) -> Answer:
+def naive_answer(past: Past, days_ahead: int, levels: tuple[float, ...]) -> Answer:
+    """Answer that the same time last week, else of the last day, repeats.
+
+    Parameters
+    ----------
+    past : Past
+        What is known of the series; of any length.
+    days_ahead : int
+        Days to forecast, 1 ... 7.
+    levels : tuple of float
+        Quantile levels, rising.
+    """
     days = past.days
     if past.whole_days < _DAYS_FOR_DAYS:
         note = "less than two days of history: by level and time of day, wide by prior"
@@ -57,13 +68,13 @@ def _quantiles_of(past: Past, days_ahead: int, levels: tuple[float, ...]) -> Ans
     lag = 7 if past.whole_days >= _DAYS_FOR_WEEKS else 1
     seen = days.seen[:, lag:] * days.seen[:, :-lag]
     strays = (np.sqrt(days.values[:, lag:]) - np.sqrt(days.values[:, :-lag])) * seen
-    spread = spread_of(strays[:, :, None], seen[:, :, None], levels, np.sqrt(mean_level(days)))
+    spread = spread_of(strays[:, :, None], seen[:, :, None], np.sqrt(mean_level(days)))
     # A day's error grows with the days it is carried on; a week's serves all seven.
     carried = np.arange(days_ahead, dtype=np.float32) if lag == 1 else np.zeros(days_ahead)
     scale = spread.scale * np.sqrt(1 + carried).astype(np.float32)[:, None]
     grown = Spread(scale=scale, quantiles=spread.quantiles)
     note = "" if lag == 7 else "less than eight days of history: the last day repeats"
-    return Answer(quantiles=moved(_repeated(days, days_ahead, lag), grown), note=note)
+    return Answer(quantiles=moved(_repeated(days, days_ahead, lag), grown, levels), note=note)
 
 
 def _repeated(days: Days, days_ahead: int, lag: int) -> Floats:
