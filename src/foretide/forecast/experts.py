@@ -113,6 +113,14 @@ def guesses(
     return found
 
 
+def names_of_experts(*, has_weeks: bool) -> tuple[str, ...]:
+    """Return the names of the experts, in the order in which `guesses` gives them."""
+    bins = np.zeros((1, 8, 1), dtype=np.float32)
+    days = Days(values=bins, seen=np.ones_like(bins))
+    weekend = np.zeros((9, 1), dtype=np.bool_)
+    return tuple(guesses(days, weekend, first=8, days_ahead=1, has_weeks=has_weeks))
+
+
 def _simple(days: Days, profile: Floats, first: int) -> dict[str, Floats]:
     # The same for every day ahead: shape (series, origins, bins).
     per_day = days.values.shape[2]

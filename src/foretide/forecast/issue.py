@@ -31,6 +31,8 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Whole days of history, 0 ... 56.
     days, sampled : Days, shape (series, max(whole_days, 1), bins)
         Bin means, and one single bucket of each bin, relative to each series' recent mean.
+    highest : Days, shape of `days`
+        The highest single bucket of each bin, over its usual share of it.
     weekend : ndarray of bool, shape (days + 7, bins)
         Whether a bin falls on a Saturday or Sunday.
     series_ids : tuple of str
@@ -41,6 +43,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     whole_days: int
     days: Days
     sampled: Days
+    highest: Days
     weekend: npt.NDArray[np.bool_]
 
     def rows(self, chosen: Sequence[int]) -> Past:
@@ -50,6 +53,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             whole_days=self.whole_days,
             days=picked(self.days, chosen),
             sampled=picked(self.sampled, chosen),
+            highest=picked(self.highest, chosen),
             weekend=self.weekend,
         )
 
@@ -155,6 +159,7 @@ def _answered(
         whole_days=chunk.whole_days,
         days=masked(chunk.bins / scale),
         sampled=masked(chunk.sampled / scale),
+        highest=masked(chunk.sampled / scale),
         weekend=chunk.weekend,
     )
     answer = quantiles_of(past, days_ahead, levels)

@@ -37,12 +37,13 @@ def threshold_of(usual: Floats, actual: Floats, seen: Floats) -> Floats:
     """
     series, origins, _, per_day = actual.shape
     if origins < _ORIGINS_MIN or per_day < _BINS_MIN:
-        return np.full(series, np.inf, dtype=np.float32)
+        return np.ones(series, dtype=np.float32) * np.float32(np.inf)
     early, late = _halves(usual, actual, seen)
     stray = np.abs(_stray(early, late))
     typical = np.asarray(1.48 * np.median(stray, axis=1), dtype=np.float32)
     level = early[0].mean(axis=1) + late[0].mean(axis=1)
-    return np.asarray(np.maximum(typical + _LEAST_STRAY * level, 1e-6), dtype=np.float32)
+    found: Floats = np.maximum(typical + _LEAST_STRAY * level, np.float32(1e-6))
+    return found
 
 
 def relevelled(
