@@ -90,6 +90,6 @@ def _repeated(days: Days, days_ahead: int, lag: int) -> Floats:
 
 def _last_value(days: Days) -> Floats:
     series = len(days.values)
-    seen = days.seen.reshape(series, -1)
+    seen = np.broadcast_to(days.seen, days.values.shape).reshape(series, -1)
     last = seen.shape[1] - 1 - np.argmax(seen[:, ::-1], axis=1)
     return days.values.reshape(series, -1)[np.arange(series), last]
