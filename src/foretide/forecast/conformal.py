@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from foretide.forecast.choose import recency
-from foretide.forecast.days import Floats
+from foretide.forecast.days import Days, Floats
 from foretide.forecast.levels import LEVELS, at_levels, normal_quantiles
 
 _HALF_LIFE_ORIGINS = 7.0
@@ -20,10 +20,10 @@ _PRIOR_FREEDOM = 6.0
 # Days of residuals that weigh as much as the fixed shape.
 _PRIOR_DAYS = 6.0
 _BIN_SHARE = 0.7
-# How the variance grows per day ahead, and the origins that weigh as much as that assumption.
-_GROWTH_PER_DAY, _GROWTH_ORIGINS = 0.3, 2.0
+# What of the present is left a day later, and the origins that weigh as much as that assumption.
+_STAYS_PER_DAY, _ASSUMED_ORIGINS = np.float32(0.7), 5.0
 # About so many values tell a shape; more only take time.
-_SHAPE_VALUES = 2800
+_SHAPE_VALUES = 700
 # Even a series that never erred may err: the least spread, in square roots of its level.
 _LEAST_SPREAD = 0.015
 # What is assumed, in square roots of the level, where less than a day of residuals is known.
@@ -63,7 +63,16 @@ def widened(quantiles: Floats, freedom: Floats) -> Floats:
     return 1 + (quantiles**2 + 1) / (4 * freedom[..., None])
 
 
-def spread_of(strays: Floats, seen: Floats, level: Floats) -> Spread:
+def wander_of(days: Days) -> Floats:
+    """Return how far each series strays from its own mean day, in square roots, shape (series,)."""
+    roots = np.sqrt(days.values)
+    mean = roots.sum(axis=1, keepdims=True) / np.maximum(days.seen.sum(axis=1, keepdims=True), 1)
+    strays = (roots - mean) * days.seen
+    square = np.einsum("skb,skb->sk", strays, strays).sum(axis=1)
+    return np.sqrt(square / np.maximum(days.seen.sum(axis=(1, 2)), 1))
+
+
+def spread_of(strays: Floats, seen: Floats, level: Floats, wander: Floats) -> Spread:
     """Learn from past strays how far the next days may stray.
 
     Parameters
@@ -74,6 +83,9 @@ def spread_of(strays: Floats, seen: Floats, level: Floats) -> Spread:
         1 where the actual was observed, else 0.
     level : ndarray, shape (series,)
         Root of the series' level: what the least spread is a share of.
+    wander : ndarray, shape (series,)
+        How far the series strays from a mean day, from `wander_of`: what a forecast can be off by
+        when nothing of the present is left in it.
 
     Returns
     -------
@@ -87,13 +99,13 @@ def spread_of(strays: Floats, seen: Floats, level: Floats) -> Spread:
     unknown = np.clip(1 - np.einsum("skdb->s", seen) / bins, 0, 1)
     least = level * (_LEAST_SPREAD + unknown * (_UNKNOWN_SPREAD - _LEAST_SPREAD))
     observed = (np.einsum("skdb->skd", seen) > 0).sum(axis=1).astype(np.float32)
-    per_day = np.maximum(_day_scale(even, seen, observed), np.maximum(least, 1e-6)[:, None])
+    per_day = np.maximum(_day_scale(even, seen, observed, wander), np.maximum(least, 1e-6)[:, None])
     own, count = _day_quantiles(even, seen, per_day)
     normal = normal_quantiles(LEVELS)
     freedom = np.full(1, _PRIOR_FREEDOM, dtype=np.float32)
     prior = normal * widened(normal, freedom)[0] * np.sqrt(1 - 2 / _PRIOR_FREEDOM)
     trust = (count / (count + _PRIOR_DAYS))[..., None]
-    stretch = widened(normal, np.maximum(0.9 * observed, 1.5))
+    stretch = widened(normal, np.maximum(0.85 * (observed + observed[:, :1]) / 2, 1.5))
     blend = (trust * own + (1 - trust) * prior) * stretch
     return Spread(
         scale=(per_day[:, :, None] * per_bin[:, None]).astype(np.float32),
@@ -141,17 +153,38 @@ def _circular_sum(values: Floats, half: int) -> Floats:
     return view.sum(axis=-1) / np.float32(2 * half + 1)
 
 
-def _day_scale(even: Floats, seen: Floats, observed: Floats) -> Floats:
+def _day_scale(even: Floats, seen: Floats, observed: Floats, wander: Floats) -> Floats:
     # Root mean square by day ahead; further ahead never counts as surer. Days ahead of which few
-    # outcomes are known are as sure as the first day's spread, growing, lets them be.
+    # outcomes are known lean on the first day's, growing to what the series wanders by.
     weight = recency(even.shape[1], _HALF_LIFE_ORIGINS)
     total = np.einsum("skdb,skdb->skd", even, even).transpose(0, 2, 1) @ weight
     count = np.einsum("skdb->skd", seen).transpose(0, 2, 1) @ weight
     square = np.where(count > 0, total / np.maximum(count, 1e-6), 0)
-    growth = 1 + _GROWTH_PER_DAY * np.arange(square.shape[1], dtype=np.float32)
-    trust = observed / (observed + _GROWTH_ORIGINS)
-    square = trust * square + (1 - trust) * square[:, :1] * growth
-    return np.maximum.accumulate(np.sqrt(square), axis=1)
+    gone = 1 - _STAYS_PER_DAY ** np.arange(square.shape[1], dtype=np.float32)
+    first = square[:, :1]
+    assumed = first + np.maximum(np.square(wander)[:, None] - first, 0) * gone
+    trust = observed / (observed + _ASSUMED_ORIGINS)
+    square = trust * square + (1 - trust) * assumed
+    return np.sqrt(_rising(square))
+
+
+def _rising(by_day: Floats) -> Floats:
+    # The nearest that never falls (isotonic regression by its max-min formula): a running maximum
+    # would make every later day as wide as the least lucky earlier one.
+    days = by_day.shape[1]
+    summed = np.concatenate([np.zeros_like(by_day[:, :1]), np.cumsum(by_day, axis=1)], axis=1)
+    found = np.full(by_day.shape, -np.inf, dtype=np.float32)
+    for begin in range(days):
+        means = np.stack(
+            [
+                (summed[:, end] - summed[:, begin]) / (end - begin)
+                for end in range(begin + 1, days + 1)
+            ],
+            axis=1,
+        )
+        least = np.minimum.accumulate(means[:, ::-1], axis=1)[:, ::-1]
+        found[:, begin:] = np.maximum(found[:, begin:], least)
+    return found
 
 
 def _day_quantiles(even: Floats, seen: Floats, per_day: Floats) -> tuple[Floats, Floats]:
@@ -165,14 +198,12 @@ def _day_quantiles(even: Floats, seen: Floats, per_day: Floats) -> tuple[Floats,
     n = np.einsum("skdb->sd", seen)
     place = _with_neighbours(np.einsum("skdb->sd", bounded)) / np.maximum(_with_neighbours(n), 1)
     count[:] = n / bins
-    for group in (np.s_[:1], np.s_[1:3], np.s_[3:]):
-        if not len(range(days)[group]):
-            continue
-        part = scaled[:, :, group] - place[:, None, group, None]
-        part = np.where(seen[:, :, group] > 0, part, np.float32(np.inf)).reshape(series, -1)
+    scaled = np.where(seen > 0, scaled - place[:, None, :, None], np.float32(np.inf))
+    for day in range(days):
+        near = scaled[:, :, max(day - 1, 0) : day + 2].reshape(series, -1)
         # An odd stride, so that every time of day is met.
-        stride = (part.shape[1] // _SHAPE_VALUES) | 1
-        found[:, group] = _ordered_quantiles(part[:, ::stride])[:, None] + place[:, group, None]
+        stride = (near.shape[1] // _SHAPE_VALUES) | 1
+        found[:, day] = _ordered_quantiles(near[:, ::stride]) + place[:, day, None]
     return found, count
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from foretide.errors import InvalidValueError
 from foretide.forecast.base import DAY_S
-from foretide.forecast.conformal import moved, spread_of
+from foretide.forecast.conformal import moved, spread_of, wander_of
 from foretide.forecast.days import Floats, mean_level
 from foretide.forecast.fleet import answered
 from foretide.forecast.issue import Past
@@ -135,7 +135,7 @@ def _peaks(past: Past, view: View, width: int, levels: tuple[float, ...]) -> Flo
     total, count = strays.sum(axis=(1, 2)), known.sum(axis=(1, 2))
     above = (total / np.maximum(count, 1))[:, None]
     strays = (strays - above[:, None]) * known
-    spread = spread_of(strays, known, np.sqrt(mean_level(past.days)))
+    spread = spread_of(strays, known, np.sqrt(mean_level(past.days)), wander_of(past.days))
     centre = np.maximum(_of_windows(np.sqrt(view.centre), width) + above, 0)
     return moved(np.square(centre), spread, levels)
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from foretide.forecast.coldstart import short_quantiles
-from foretide.forecast.conformal import Spread, moved, spread_of
+from foretide.forecast.conformal import Spread, moved, spread_of, wander_of
 from foretide.forecast.days import Days, Floats, mean_level
 from foretide.forecast.issue import Answer, Past, issue
 from foretide.model.demand import Demand
@@ -68,7 +68,9 @@ def naive_answer(past: Past, days_ahead: int, levels: tuple[float, ...]) -> Answ
     lag = 7 if past.whole_days >= _DAYS_FOR_WEEKS else 1
     seen = days.seen[:, lag:] * days.seen[:, :-lag]
     strays = (np.sqrt(days.values[:, lag:]) - np.sqrt(days.values[:, :-lag])) * seen
-    spread = spread_of(strays[:, :, None], seen[:, :, None], np.sqrt(mean_level(days)))
+    spread = spread_of(
+        strays[:, :, None], seen[:, :, None], np.sqrt(mean_level(days)), wander_of(days)
+    )
     # A day's error grows with the days it is carried on; a week's serves all seven.
     carried = np.arange(days_ahead, dtype=np.float32) if lag == 1 else np.zeros(days_ahead)
     scale = spread.scale * np.sqrt(1 + carried).astype(np.float32)[:, None]

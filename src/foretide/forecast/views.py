@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from foretide.forecast.choose import combine, weights_of
-from foretide.forecast.conformal import moved, spread_of
+from foretide.forecast.conformal import moved, spread_of, wander_of
 from foretide.forecast.correct import carry_of, corrected
 from foretide.forecast.days import Days, Floats, calmed, mean_level, windows
 from foretide.forecast.experts import guesses
@@ -129,7 +129,7 @@ def _learned(past: Past, way: str, earliest: int, share: Floats) -> View:
     single, single_seen = outcomes(past.sampled, first)
     strays = np.sqrt(single) - np.sqrt(centre[:, :-1])
     strays *= single_seen
-    spread = spread_of(strays, single_seen, np.sqrt(mean_level(days)))
+    spread = spread_of(strays, single_seen, np.sqrt(mean_level(days)), wander_of(days))
     fitted = Fitted(
         weights=weights, carry=carry, threshold=threshold, spread=spread, origin_count=origins
     )
