@@ -159,6 +159,15 @@ def test_what_is_learned_survives_as_bytes() -> None:
         np.testing.assert_array_equal(part, same)
 
 
+def test_one_flipped_bit_is_noticed() -> None:
+    kept = bytearray(encoded({}))
+    for at in (0, len(kept) - 1):
+        spoilt = kept.copy()
+        spoilt[at] ^= 1
+        with pytest.raises(InvalidValueError, match="train again"):
+            decoded(bytes(spoilt))
+
+
 @pytest.mark.parametrize("foreign", [b"", b"{}", b"\x00" * 40, b"not ours"])
 def test_foreign_bytes_are_refused_in_one_line(foreign: bytes) -> None:
     with pytest.raises(InvalidValueError, match="train again") as refused:

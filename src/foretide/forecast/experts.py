@@ -2,8 +2,8 @@
 
 Each expert is one array expression over all series and all origins of a chunk. None is good
 everywhere; `choose` weighs them by how they did on the series at hand. Amounts are relative to
-the mean of the last four weeks. Three of the experts work in three scales each (root, raw, log),
-since no scale wins everywhere.
+the mean of the last four weeks. Profiles are made in several scales (root, raw, log), since no scale
+wins everywhere.
 """
 
 from __future__ import annotations
@@ -97,17 +97,18 @@ def guesses(
         found |= _of_weekdays(days, raw_profile, first, days_ahead)
     for name, (forth, back) in zip(("root", "raw", "log"), _SCALES, strict=True):
         scaled = Days(values=forth(days.values), seen=days.seen)
-        profile = daily_profile(scaled, 4.0)
-        grown = {
-            "daily profile": _with_daily_level(scaled, profile, first, days_ahead),
-            "day type": _with_type_level(
-                scaled, profile, weekend, first, days_ahead, is_smooth=name == "log"
-            ),
-        }
+        profile = raw_profile if name == "raw" else daily_profile(scaled, 4.0)
+        grown: dict[str, Floats] = {}
         if has_weeks:
             grown["weekly profile"] = _with_weekly_level(scaled, profile, first, days_ahead)
-            if name == "root":
-                grown["harmonic"] = _harmonic(scaled, profile, first, days_ahead)
+        if has_weeks and name == "root":
+            grown["harmonic"] = _harmonic(scaled, profile, first, days_ahead)
+        # Days and kinds of day in the raw scale beside those of two others were worth nothing.
+        if name != "raw" or not has_weeks:
+            grown["daily profile"] = _with_daily_level(scaled, profile, first, days_ahead)
+            grown["day type"] = _with_type_level(
+                scaled, profile, weekend, first, days_ahead, is_smooth=name == "log"
+            )
         for kind, guess in grown.items():
             found[f"{kind}, {name}"] = np.minimum(back(guess), ceiling, out=guess)
     return found

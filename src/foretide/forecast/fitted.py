@@ -7,6 +7,7 @@ recent level, so that it serves later instants too.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -18,6 +19,7 @@ from foretide.forecast.correct import Carry
 from foretide.forecast.days import Floats
 
 _FORMAT = "foretide-fleet-1"
+_DIGEST_LENGTH = 32
 
 
 class Fitted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -93,7 +95,8 @@ def encoded(learned: dict[str, dict[str, Fitted]]) -> bytes:
         }
         for series_id, ways in learned.items()
     }
-    return msgspec.msgpack.encode(_File(format=_FORMAT, series=series))
+    packed = msgspec.msgpack.encode(_File(format=_FORMAT, series=series))
+    return hashlib.sha256(packed).digest() + packed
 
 
 def decoded(trained: bytes) -> dict[str, dict[str, Fitted]]:
@@ -105,7 +108,12 @@ def decoded(trained: bytes) -> dict[str, dict[str, Fitted]]:
         When the bytes were not made by this version of the engine.
     """
     try:
-        kept = msgspec.msgpack.decode(trained, type=_File)
+        packed = trained[_DIGEST_LENGTH:]
+        if hashlib.sha256(packed).digest() != trained[:_DIGEST_LENGTH]:
+            raise InvalidValueError(
+                "trained must be whole and have been made by the fleet forecaster; train again"
+            )
+        kept = msgspec.msgpack.decode(packed, type=_File)
         if kept.format != _FORMAT:
             raise InvalidValueError(f"trained must be {_FORMAT}, was {kept.format}; train again")
         return {
