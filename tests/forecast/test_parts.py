@@ -150,6 +150,7 @@ def test_what_is_learned_survives_as_bytes() -> None:
         ),
         threshold=np.full(SERIES, np.inf, dtype=np.float32),
         spread=spread,
+        loss=ONES,
         origin_count=ORIGINS,
     )
     kept = {f"s{row}": {"weekly": row_of(fitted, row)} for row in range(SERIES)}

@@ -72,6 +72,27 @@ def wander_of(days: Days) -> Floats:
     return np.sqrt(square / np.maximum(days.seen.sum(axis=(1, 2)), 1))
 
 
+def weekly_wander_of(days: Days) -> Floats:
+    """Return how far each day strays from the same weekday before, in square roots.
+
+    Parameters
+    ----------
+    days : Days
+        The past; shape (series, rows, bins), rows > 7.
+
+    Returns
+    -------
+    ndarray, shape (series,)
+        Infinite where no two same weekdays were observed.
+    """
+    roots = np.sqrt(days.values)
+    seen = days.seen[:, 7:] * days.seen[:, :-7]
+    strays = (roots[:, 7:] - roots[:, :-7]) * seen
+    square = np.einsum("skb,skb->sk", strays, strays).sum(axis=1)
+    count = seen.sum(axis=(1, 2))
+    return np.where(count > 0, np.sqrt(square / np.maximum(count, 1)), np.float32(np.inf))
+
+
 def spread_of(strays: Floats, seen: Floats, level: Floats, wander: Floats) -> Spread:
     """Learn from past strays how far the next days may stray.
 

@@ -111,14 +111,14 @@ def _weights(views: Sequence[View], days: int) -> dict[str, tuple[float, ...]]:
     for view in views:
         names = names_of_experts(has_weeks=has_weekdays(view))
         for name, weight in zip(names, view.fitted.weights[0], strict=True):
-            total[name] = total.get(name, np.zeros(DAYS_AHEAD)) + weight * view.share
+            total[name] = total.get(name, np.zeros(DAYS_AHEAD)) + weight * view.share[0]
     heaviest = sorted(total, key=lambda name: -float(total[name][:days].mean()))
     return {name: tuple(float(one) for one in total[name][:days]) for name in heaviest}
 
 
 def _correction(views: Sequence[View]) -> tuple[float, ...]:
-    before = sum(view.plain[0].mean(axis=1) * view.share for view in views)
-    after = sum(view.centre[0].mean(axis=1) * view.share for view in views)
+    before = sum(view.plain[0].mean(axis=1) * view.share[0] for view in views)
+    after = sum(view.centre[0].mean(axis=1) * view.share[0] for view in views)
     return tuple(float(one) for one in (after / np.maximum(before, 1e-9) - 1))
 
 

@@ -35,6 +35,8 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Beyond how many square roots a half day's stray is a new level.
     spread : Spread
         How far reality strays.
+    loss : ndarray, shape (series,)
+        Mean error of the day ahead on the last past days, > 0.
     origin_count : int
         Past days the engine was tried on.
     """
@@ -43,6 +45,7 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     carry: Carry
     threshold: Floats
     spread: Spread
+    loss: Floats
     origin_count: int
 
     def parts(self) -> tuple[Floats, ...]:
@@ -54,6 +57,7 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             self.threshold,
             self.spread.scale,
             self.spread.quantiles,
+            self.loss,
         )
 
 
@@ -72,12 +76,13 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 
 def of_parts(parts: Sequence[Floats], origin_count: int) -> Fitted:
     """Return what `Fitted.parts` took apart."""
-    weights, slope, usual, threshold, scale, quantiles = parts
+    weights, slope, usual, threshold, scale, quantiles, loss = parts
     return Fitted(
         weights=weights,
         carry=Carry(slope=slope, usual=usual),
         threshold=threshold,
         spread=Spread(scale=scale, quantiles=quantiles),
+        loss=loss,
         origin_count=origin_count,
     )
 

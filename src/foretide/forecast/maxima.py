@@ -95,7 +95,7 @@ def maxima(
         parts = [_peaks(past, view, width, levels) for view in views]
         found = parts[0]
         if len(views) == 2:
-            daily, weekly = (view.share[:, None, None] for view in views)
+            daily, weekly = (view.share[:, :, None, None] for view in views)
             found = parts[0] * daily + parts[1] * weekly
         return np.repeat(found, width, axis=2)
 

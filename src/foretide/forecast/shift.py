@@ -11,12 +11,13 @@ import numpy as np
 
 from foretide.forecast.days import Floats, decay
 
-_STRAY_IGNORED, _STRAY_CERTAIN = 3.0, 6.0
+_STRAY_IGNORED, _STRAY_CERTAIN = 2.5, 4.5
 _RATIO_BOUND = 8.0
-_HALF_LIFE_DAYS = 3.0
+_HALF_LIFE_DAYS = 20.0
 _LEAST_STRAY = 0.02
 _SEEN_LEAST = 0.4
-_ORIGINS_MIN = 4
+# Origins by which what is usual is doubted once more.
+_FEW = 2.0
 _BINS_MIN = 4
 
 
@@ -33,16 +34,17 @@ def threshold_of(usual: Floats, actual: Floats, seen: Floats) -> Floats:
     Returns
     -------
     ndarray, shape (series,)
-        In square roots; infinite with fewer than four origins to tell it by.
+        In square roots; infinite without an origin to tell it by, doubtful with few.
     """
     series, origins, _, per_day = actual.shape
-    if origins < _ORIGINS_MIN or per_day < _BINS_MIN:
+    if origins < 1 or per_day < _BINS_MIN:
         return np.ones(series, dtype=np.float32) * np.float32(np.inf)
     early, late = _halves(usual, actual, seen)
     stray = np.abs(_stray(early, late))
     typical = np.asarray(1.48 * np.median(stray, axis=1), dtype=np.float32)
     level = early[0].mean(axis=1) + late[0].mean(axis=1)
-    found: Floats = np.maximum(typical + _LEAST_STRAY * level, np.float32(1e-6))
+    few = np.float32(1 + _FEW / origins)
+    found: Floats = np.maximum(few * typical + _LEAST_STRAY * level, np.float32(1e-6))
     return found
 
 

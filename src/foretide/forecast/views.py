@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from foretide.forecast.choose import combine, weights_of
-from foretide.forecast.conformal import moved, spread_of, wander_of
+from foretide.forecast.conformal import moved, spread_of, wander_of, weekly_wander_of
 from foretide.forecast.correct import carry_of, corrected
 from foretide.forecast.days import Days, Floats, calmed, mean_level, windows
 from foretide.forecast.experts import guesses
@@ -27,6 +27,9 @@ DAYS_FOR_WEEKS_ALONE = 14
 _DAYS_FOR_WEEKS = 8
 _ORIGINS_LONG, _ORIGINS_LEAST = 28, 14
 _DAILY, _WEEKLY = "daily", "weekly"
+# How much of each day ahead comes from weekdays when they told as well as the days before did.
+_WEEKLY_SHARE = (0.5, 0.65, 0.8, 0.95, 0.95, 0.95, 0.95)
+_COMPARED_ORIGINS = 3
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -44,7 +47,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         The same before the last errors and a new level moved it.
     shift : ndarray, shape (series,)
         New level / old; 1 where it has not shifted.
-    share : ndarray, shape (7,)
+    share : ndarray, shape (series, 7)
         How much of the forecast of each day comes from this view.
     past_centre : ndarray, shape (series, origins, 7, bins)
         What would have been forecast from every past origin.
@@ -72,7 +75,7 @@ def blended(views: Sequence[View], levels: tuple[float, ...]) -> Floats:
     parts = [moved(view.centre, view.fitted.spread, levels) for view in views]
     if len(parts) == 1:
         return parts[0]
-    daily, weekly = (view.share[:, None, None] for view in views)
+    daily, weekly = (view.share[:, :, None, None] for view in views)
     return parts[0] * daily + parts[1] * weekly
 
 
@@ -98,21 +101,29 @@ def views_of(past: Past, learned: dict[str, dict[str, Fitted]] | None = None) ->
         earliest[_DAILY] = 2
     if days >= _DAYS_FOR_WEEKS:
         earliest[_WEEKLY] = min(max(days // 2, 7), 14)
-    # Weekdays matter more the further ahead the day lies.
-    late = np.minimum(0.5 + np.arange(DAYS_AHEAD, dtype=np.float32) / 6, 1)
-    shares = {_DAILY: 1 - late, _WEEKLY: late} if len(earliest) == 2 else {}
     views: list[View] = []
     for way, first in earliest.items():
-        share = shares.get(way, np.ones(DAYS_AHEAD, dtype=np.float32))
         known = [one[way] for of in past.series_ids if way in (one := (learned or {}).get(of, {}))]
         if len(known) == len(past.series_ids):
-            views.append(_applied(past, way, stacked(known), share))
+            views.append(_applied(past, way, stacked(known)))
         else:
-            views.append(_learned(past, way, first, share))
-    return views
+            views.append(_learned(past, way, first))
+    return views if len(views) == 1 else _shared(views)
 
 
-def _learned(past: Past, way: str, earliest: int, share: Floats) -> View:
+def _shared(views: Sequence[View]) -> list[View]:
+    # Weekdays matter more the further ahead the day lies, and the better they told of late.
+    daily, weekly = views
+    trust = np.array(_WEEKLY_SHARE, dtype=np.float32)
+    odds = trust / (1 - trust) * np.square(daily.fitted.loss / weekly.fitted.loss)[:, None]
+    share = odds / (1 + odds)
+    return [
+        msgspec.structs.replace(daily, share=1 - share),
+        msgspec.structs.replace(weekly, share=share),
+    ]
+
+
+def _learned(past: Past, way: str, earliest: int) -> View:
     # One whole backtest, its first origin no earlier than the given row.
     days, rows = past.days, past.days.values.shape[1]
     origins = min(rows - earliest, max(rows - _ORIGINS_LONG, _ORIGINS_LEAST), _ORIGINS_LONG)
@@ -129,9 +140,17 @@ def _learned(past: Past, way: str, earliest: int, share: Floats) -> View:
     single, single_seen = outcomes(past.sampled, first)
     strays = np.sqrt(single) - np.sqrt(centre[:, :-1])
     strays *= single_seen
-    spread = spread_of(strays, single_seen, np.sqrt(mean_level(days)), wander_of(days))
+    wander = wander_of(days)
+    if way == _WEEKLY:
+        wander = np.minimum(wander, weekly_wander_of(days))
+    spread = spread_of(strays, single_seen, np.sqrt(mean_level(days)), wander)
     fitted = Fitted(
-        weights=weights, carry=carry, threshold=threshold, spread=spread, origin_count=origins
+        weights=weights,
+        carry=carry,
+        threshold=threshold,
+        spread=spread,
+        loss=_loss(centre, actual, seen),
+        origin_count=origins,
     )
     return View(
         way=way,
@@ -139,13 +158,13 @@ def _learned(past: Past, way: str, earliest: int, share: Floats) -> View:
         centre=centre[:, -1],
         plain=plain[:, -1],
         shift=shift,
-        share=share,
+        share=np.ones((len(centre), DAYS_AHEAD), dtype=np.float32),
         past_centre=centre[:, :-1],
         first=first,
     )
 
 
-def _applied(past: Past, way: str, fitted: Fitted, share: Floats) -> View:
+def _applied(past: Past, way: str, fitted: Fitted) -> View:
     # What was learned earlier, applied to what is known now: only the last day is tried.
     first = past.days.values.shape[1] - 1
     found = _guesses(past, way, first)
@@ -159,10 +178,18 @@ def _applied(past: Past, way: str, fitted: Fitted, share: Floats) -> View:
         centre=centre[:, -1],
         plain=plain[:, -1],
         shift=shift,
-        share=share,
+        share=np.ones((len(centre), DAYS_AHEAD), dtype=np.float32),
         past_centre=centre[:, :-1],
         first=first,
     )
+
+
+def _loss(centre: Floats, actual: Floats, seen: Floats) -> Floats:
+    # Mean error of the day ahead over the last origins, those that both views have.
+    last = np.s_[:, -_COMPARED_ORIGINS:, 0]
+    missed = np.abs(centre[:, :-1][last] - actual[last]) * seen[last]
+    total = np.einsum("skb->sk", missed).sum(axis=1)
+    return total / np.maximum(np.einsum("skb->sk", seen[last]).sum(axis=1), 1) + np.float32(1e-4)
 
 
 def _guesses(past: Past, way: str, first: int) -> dict[str, Floats]:
