@@ -54,6 +54,26 @@ def test_the_installed_command_forecasts(table: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+_SAY_PANDAS = """
+import sys
+from foretide.cli import main
+try:
+    main()
+except SystemExit:
+    print("pandas" in sys.modules)
+"""
+
+
+def test_writing_a_forecast_does_not_load_what_it_does_not_need(
+    table: Path, tmp_path: Path
+) -> None:
+    words = ["forecast", str(table), "--out", str(tmp_path / "out.parquet")]
+    done = subprocess.run(
+        [sys.executable, "-c", _SAY_PANDAS, *words], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_a_table_of_quantiles_is_written(run: Run, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     at = ["2026-01-20T10:30:00Z", "2026-01-18T00:00:00+01:00"]
@@ -144,7 +164,6 @@ def test_long_after_the_data_is_answered_with_a_note(run: Run, table: Path) -> N
         (["--at", "2026-01-20T10:30:00"], "--at must carry a time zone"),
         (["--at", "yesterday"], "--at must be an ISO 8601 instant"),
         (["--at", "2026-01-05T00:59:00Z"], "no bucket that ended by then"),
-        (["--model", "prophet"], "--model prophet: not in this version"),
         (["--model", "oracle"], "--model oracle: unknown; use one of fleet"),
         (["--timezone", "Mars/Olympus"], "--timezone Mars/Olympus"),
         (["--plot", "absent/f.html"], "--plot absent/f.html"),

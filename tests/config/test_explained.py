@@ -23,14 +23,25 @@ def test_the_example_loads_as_it_stands() -> None:
     assert config.services["web"].mode == "shadow"
 
 
-def test_the_example_with_its_event_uncommented_loads() -> None:
-    text = re.sub(
-        r"(?m)^# (\[\[app\.shop\.events\]\]|(?:name|start|end|uplift_factor) = )",
-        r"\1",
-        example_config(),
-    )
-    (event,) = load_config(text, origin="example").apps["shop"].events
-    assert event.uplift_factor == 2.5
+ARRAYS = [header for header in SECTIONS if header.startswith("[[")]
+
+
+def uncommented(header: str) -> str:
+    # Only the settings below this header, down to the next one.
+    before, after = example_config().split(f"# {header}\n")
+    own, *rest = re.split(r"(?m)(?=^#? ?\[)", after, maxsplit=1)
+    told = re.sub(r"(?m)^# (\w+ = )", r"\1", own)
+    told = re.sub(r"(?m)^peak_rps = .*\n", "", told)
+    return f"{before}{header}\n{told}{''.join(rest)}"
+
+
+@pytest.mark.parametrize("header", ARRAYS)
+def test_the_example_with_one_table_uncommented_loads(header: str) -> None:
+    text = uncommented(header.replace("NAME", "shop")).replace('apps = ["shop", "search"]', "")
+    text = text.replace('feature = "wishlist"', 'feature = "cart"')
+    config = load_config(text, origin="example")
+    holder = config.apps["shop"] if "NAME" in header else config
+    assert len(getattr(holder, header.strip("[]").split(".")[-1])) == 1
 
 
 def test_the_example_with_the_other_choices_loads() -> None:
@@ -53,7 +64,8 @@ def test_every_setting_is_explained(header: str, setting: Setting) -> None:
     assert len(setting.meaning.split()) >= 3
     assert setting.meaning in row
     assert setting.allowed in row
-    assert setting.key == "events" or f"{setting.key} = {setting.example}" in example_config()
+    is_table = setting.allowed == "tables"
+    assert is_table or f"{setting.key} = {setting.example}" in example_config()
 
 
 @pytest.mark.parametrize("header", SECTIONS)
@@ -68,8 +80,8 @@ def test_every_example_is_allowed_by_its_type(header: str) -> None:
 
 
 def test_every_number_says_its_unit_in_its_name() -> None:
-    # Counts of instances and of requests at once have none.
-    bare = {"min_instances", "max_instances", "concurrency"}
+    # Counts of instances, of processes and of requests at once have none.
+    bare = {"min_instances", "max_instances", "concurrency", "workers"}
     for _, setting in EVERY:
         is_number = " number" in setting.allowed
         assert bool(setting.unit) == (is_number and setting.key not in bare), setting.key

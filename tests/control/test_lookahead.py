@@ -10,6 +10,7 @@ import pytest
 
 from foretide.control.lookahead import Lookahead
 from foretide.errors import InvalidValueError
+from foretide.model.calendar import Calendar, DeclaredEvent, Outage
 from foretide.model.demand import Demand, FloatArray
 from foretide.plan.capacity import linear_curve
 from foretide.plan.knob import knob_for_objective
@@ -132,3 +133,67 @@ def test_after_two_weeks_of_silence_the_last_fit_is_given_up() -> None:
 def test_buckets_that_are_no_minutes_are_refused(step_s: int) -> None:
     with pytest.raises(InvalidValueError, match="whole minutes"):
         Lookahead(POLICY, made(np.ones(10), step_s))
+
+
+def event(minute: float, *, minutes: float = 120, uplift_factor: float = 3.0) -> DeclaredEvent:
+    return DeclaredEvent(
+        name="sale", start=at(minute), end=at(minute + minutes), uplift_factor=uplift_factor
+    )
+
+
+Told = list[tuple[Need | None, tuple[float, float, float]]]
+
+
+def told(demand: Demand, calendar: Calendar, minutes: range, block_minutes: int) -> Told:
+    outlook = Lookahead(POLICY, demand, block_minutes=block_minutes, calendar=calendar)
+    return [(outlook.need(at(minute)), outlook.band(at(minute))) for minute in minutes]
+
+
+def test_an_empty_calendar_leaves_every_bit() -> None:
+    minutes = range(720, 2200, 5)
+    plain = Lookahead(POLICY, daily(2.5, 300))
+    assert told(daily(2.5, 300), Calendar(), minutes, 1) == [
+        (plain.need(at(minute)), plain.band(at(minute))) for minute in minutes
+    ]
+
+
+def test_an_event_ahead_is_asked_for_before_it_begins() -> None:
+    begins = 3 * 1440 + 720
+    values = daily(4, 300).values.copy()
+    values[begins // 5 : begins // 5 + 24] *= 3
+    demand, calendar = made(values, 300), Calendar(events=(event(begins),))
+    plain, special = Lookahead(POLICY, demand), Lookahead(POLICY, demand, calendar=calendar)
+    ratios: dict[int, float] = {}
+    for minute in range(begins - 60, begins + 60, 5):
+        needs = [outlook.need(at(minute)) for outlook in (plain, special)]
+        assert all(needs)
+        ratios[minute - begins] = special.band(at(minute))[1] / plain.band(at(minute))[1]
+    assert ratios[-60] == pytest.approx(1.0)
+    assert ratios[-5] > 2.5
+    expected = special.band(at(begins + 55))[1]
+    assert expected == pytest.approx(values[(begins + 60) // 5] / 300, rel=0.15)
+
+
+def test_with_a_calendar_the_size_of_a_block_cannot_be_seen_nor_the_future() -> None:
+    demand = daily(3, 300)
+    calendar = Calendar(
+        events=(event(1500), event(3000)), outages=(Outage(start=at(2000), end=at(2060)),)
+    )
+    minutes = range(2000, 3200, 5)
+    blocks = told(demand, calendar, minutes, 240)
+    assert blocks == told(demand, calendar, minutes, 1)
+    corrupted = demand.values.copy()
+    corrupted[3200 // 5 :] = 5e6
+    assert blocks == told(made(corrupted, 300), calendar, minutes, 240)
+
+
+def test_nothing_seen_in_an_outage_moves_the_fit() -> None:
+    demand = daily(3, 300)
+    calendar = Calendar(outages=(Outage(start=at(2000), end=at(2300)),))
+    found: list[Told] = []
+    for wrong in (0.0, 1e6):
+        values = demand.values.copy()
+        values[400:460] = wrong
+        found.append(told(made(values, 300), calendar, range(4000, 4200, 20), 1))
+    bands = [[band for _, band in one] for one in found]
+    assert bands[0] == bands[1]

@@ -3,8 +3,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from foretide.demand.grid import US_PER_S, Gridded, on_grids
@@ -71,3 +72,32 @@ def test_refuses_a_span_no_demand_has() -> None:
     minutes = 60.0 * 30_000_000
     with pytest.raises(InvalidValueError, match="series 'a' spans 30000001 buckets of 60 s"):
         gridded([(0, 0, 1), (0, 60, 1), (0, minutes, 1)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10_000))
+def test_series_in_order_are_read_as_if_their_rows_were_shuffled(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]] = []
+    for _ in range(int(rng.integers(1, 5))):
+        step_s = int(rng.choice([60, 3600, 86_400]))
+        places = 1_000 + np.flatnonzero(rng.random(20) < rng.choice([0.8, 1.0]))
+        at_us = places * step_s * 1_000_000 + int(rng.choice([0, 0, 7_000_000]))
+        value = rng.poisson(3.0, len(places)).astype(np.float64)
+        value[rng.random(len(places)) < rng.choice([0.0, 0.2])] = np.nan
+        parts.append((at_us, value))
+    names = [f"s{at}" for at in range(len(parts))]
+    code = np.repeat(np.arange(len(parts)), [len(at_us) for at_us, _ in parts])
+    at_us, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+    assume(len(np.unique(code)) == len(names))  # every name has a row
+    order = rng.permutation(len(code))
+    found = [
+        on_grids(names, code[rows], at_us[rows], value[rows])
+        for rows in (np.arange(len(code)), order)
+    ]
+    ordered, shuffled = (
+        [(one.series_id, one.start, one.step_s, one.values.tobytes()) for one in each.demands]
+        for each in found
+    )
+    assert ordered == shuffled
+    assert {n for n in found[1].notes if "were sorted" not in n} == set(found[0].notes)

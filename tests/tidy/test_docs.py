@@ -15,14 +15,8 @@ import typer.core
 import typer.main
 
 from foretide.cli import app
-from foretide.config import (
-    AppConfig,
-    Config,
-    EventConfig,
-    ForecastConfig,
-    ServiceConfig,
-    StoreConfig,
-)
+from foretide.config import Config
+from foretide.config.describe import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -131,8 +125,7 @@ def _run(command: list[str], folder: Path) -> None:
 def test_every_setting_is_on_the_reference_page() -> None:
     command = [sys.executable, "-m", "foretide", "reference", "config"]
     page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    tables = (AppConfig, EventConfig, ServiceConfig, StoreConfig, ForecastConfig)
-    settings = [name for table in tables for name in table.__struct_encode_fields__]
+    settings = [name for table in SECTIONS.values() for name in table.__struct_encode_fields__]
     assert [name for name in settings if f"`{name}`" not in page] == []
     assert [name for name in Config.__struct_encode_fields__ if f"[{name}" not in page] == []
 

@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from foretide.cli import backtest, demand, demo, forecast, ingest, init, plan, reference, replay
+from foretide.cli import (
+    accuracy,
+    backtest,
+    demand,
+    demo,
+    explain,
+    forecast,
+    ingest,
+    init,
+    peaks,
+    plan,
+    reference,
+    replay,
+    train,
+)
 from foretide.errors import ForetideError
 
 app = typer.Typer(
@@ -22,6 +36,11 @@ app.command(name="import")(ingest.ingest)
 app.command(name="demand")(demand.demand)
 app.command(name="reference", hidden=True)(reference.reference)
 app.command(name="forecast")(forecast.forecast)
+app.command(name="peaks")(peaks.peaks)
+app.command(name="paths")(peaks.paths)
+app.command(name="train")(train.train)
+app.command(name="accuracy")(accuracy.accuracy)
+app.command(name="explain")(explain.explain)
 app.command(name="plan")(plan.plan)
 app.command(name="backtest")(backtest.backtest)
 app.command(name="replay")(replay.replay)

@@ -12,7 +12,7 @@ import numpy as np
 
 from foretide.cli.live_view import LiveFrame, LiveView, Standing
 from foretide.cli.words import describe
-from foretide.forecast.registry import forecaster
+from foretide.forecasters.registry import forecaster
 from foretide.simulate.backtest import Trace, finish
 from foretide.simulate.play import Moment, Play
 from foretide.simulate.record import journal_path

@@ -1,183 +1,235 @@
-"""This file knows `foretide forecast`: from a table of demand to quantiles of the days ahead."""
+"""This file knows `foretide forecast`: from demand to quantiles of the days ahead."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
+import msgspec
 import typer
 
-from foretide.errors import InputError, InvalidValueError
+from foretide.cli import asked
+from foretide.cli.durations import step_s as bucket_s
+from foretide.cli.from_file import Place, work_of_file
+from foretide.cli.where import STORE_HELP
+from foretide.cli.work import Hands, Work, check_history, forecasts_of, progress
 
 if TYPE_CHECKING:
-    from foretide.forecast.base import Forecaster
+    from foretide.model.accuracy import Kept
     from foretide.model.demand import Demand
     from foretide.model.forecast import Forecast
+    from foretide.store.warehouse import Warehouse
 
-_HORIZON_MIN_H, _HORIZON_MAX_H = 24, 168
-_DEFAULT_LEVELS = (0.05, 0.1, 0.5, 0.9, 0.95)
-_PART_SERIES = 250  # forecast at once: bounds memory and moves the progress bar
+_FILE_HORIZON_S = 24 * 3600
 _DRAWN_MAX = 3
 _PICTURED_MAX = 12
 
 
 def forecast(
-    demand: Annotated[Path, typer.Argument(help="Parquet or CSV with series_id, ts, value.")],
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE|APP|APP/FEATURE]...",
+            help="Parquet or CSV with series_id, ts, value; or what of the store. [all of it]",
+        ),
+    ] = None,
     at: Annotated[
         list[str] | None,
         typer.Option(help="Issue at this instant (ISO 8601 with a zone); repeats. [end of data]"),
     ] = None,
-    horizon: Annotated[str, typer.Option(help="How far ahead: 24h to 168h, or 1d to 7d.")] = "24h",
+    horizon: Annotated[
+        str,
+        typer.Option(
+            help="How far ahead: 24h to 168h, or 1d to 7d. [of a file 24h, of the store as "
+            "configured]"
+        ),
+    ] = "",
     quantile: Annotated[
         list[str] | None,
         typer.Option(help="Quantile level in (0, 1); repeats. [.05 .1 .5 .9 .95]"),
     ] = None,
-    model: Annotated[str, typer.Option(help="Forecaster: fleet or seasonal-naive.")] = "fleet",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Forecaster: fleet, seasonal-naive, prophet, prophet-tuned, gbm, lstm, auto (they "
+            "compete), or one that another package registers."
+        ),
+    ] = "fleet",
     timezone: Annotated[
-        str, typer.Option(help="Time zone whose clock the users follow, such as Europe/Paris.")
-    ] = "UTC",
+        str,
+        typer.Option(
+            help="Time zone whose clock the users follow, such as Europe/Paris. [of a file UTC, "
+            "of the store as configured]"
+        ),
+    ] = "",
+    country: Annotated[
+        str, typer.Option(help="Of a file: whose holidays its users keep, such as US.")
+    ] = "",
+    subdivision: Annotated[
+        str, typer.Option(help="Of a file: which part of the country, such as NY.")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option(help="Write series_id, issued_at, ts, quantile, value here.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a picture (HTML) here.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The configuration. [./foretide.toml if there is one]")
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help=STORE_HELP)] = None,
+    step: Annotated[
+        str, typer.Option(help="Of the store: length of a bucket, such as 1h. [each series' own]")
+    ] = "",
+    keep: Annotated[
+        bool, typer.Option(help="Of the store: keep the forecast, to be scored later.")
+    ] = True,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share the work. [1, or as configured]")
+    ] = None,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            help="Address of a dask scheduler that shares the work, such as tcp://10.0.0.5:8786; "
+            "needs foretide[dask]."
+        ),
+    ] = "",
 ) -> None:
     """Forecast demand with its uncertainty, 24 hours to 7 days ahead.
 
-    Uses only buckets that ended at or before `--at`. Without `--out` the forecast is drawn in the
-    terminal.
+    Without a file it forecasts what is in the store, and keeps each forecast there, so that
+    `foretide accuracy` can tell later what it was worth. Uses only buckets that ended at or before
+    `--at`. Without `--out` the forecast is drawn in the terminal.
     """
-    horizon_s = _horizon_s(horizon)
-    levels = _levels(quantile or [])
-    instants = _instants(at or [])
-    zone = _zone(timezone)
-    _check_writable("--out", out, taken=[demand])
-    _check_writable("--plot", plot, taken=[demand, out])
-    from foretide.forecast.registry import forecaster
-    from foretide.sources.demand_table import read_demand
+    file = asked.table_among(what or [])
+    levels, instants = asked.levels(quantile or []), asked.instants(at or [])
+    horizon_s = asked.horizon_s(horizon) if horizon else None
+    zone = asked.zone(timezone) if timezone else None
+    asked.check_writable("--out", out, taken=[file])
+    asked.check_writable("--plot", plot, taken=[file, out])
+    from foretide.forecasters.registry import forecaster
 
     chosen = forecaster(model)
-    table = read_demand(demand)
-    for note in table.notes:
-        typer.echo(f"foretide: {demand}: {note}", err=True)
-    instants = instants or [max(one.end for one in table.demands)]
-    _check_history(demand, table.demands, instants)
+    if file is not None:
+        asked.refuse_beside(file, {"--store": store, "--step": step})
+        wanted = _Wanted(
+            horizon_s=horizon_s or _FILE_HORIZON_S, levels=levels, out=out, plot=plot,
+            hands=Hands(workers=1 if workers is None else workers, scheduler=scheduler),
+        )  # fmt: skip
+        place = Place(zone=zone or ZoneInfo("UTC"), country=country, subdivision=subdivision)
+        work = work_of_file(
+            file, chosen, instants=instants, place=place, horizon_s=wanted.horizon_s
+        )
+        _answer([work], wanted)
+        return
+    asked.refuse_without_file({"--country": country, "--subdivision": subdivision})
+    settings, folder = asked.settings_of(config)
+    from foretide.cli.from_store import named_in, store_of, works_in
+    from foretide.store.warehouse import Warehouse
 
-    def issued(demands: Sequence[Demand], label: str) -> Iterator[list[Forecast]]:
-        return _issued(chosen, demands, instants, horizon_s, levels, zone, label)
+    step_s = bucket_s("--step", step) if step else None
+    with Warehouse(store_of(store, settings, folder)) as warehouse:
+        names = named_in(warehouse, what or [])
+        configured_s = settings.forecast.horizon_h * 3600
+        wanted = _Wanted(
+            horizon_s=horizon_s or configured_s, levels=levels, out=out, plot=plot,
+            hands=Hands(
+                workers=settings.forecast.workers if workers is None else workers,
+                scheduler=scheduler or settings.forecast.scheduler or "",
+            ),
+        )  # fmt: skip
+        works = works_in(
+            warehouse, names, chosen, settings,
+            instants=instants, zone=zone, step_s=step_s, horizon_s=wanted.horizon_s,
+            is_serving=True,
+        )  # fmt: skip
+        check_history(warehouse.path, works)
+        if keep:
+            _answer_and_keep(warehouse, works, wanted)
+        else:
+            _answer(works, wanted)
 
-    if out is not None:
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    horizon_s: int
+    levels: tuple[float, ...]
+    out: Path | None
+    plot: Path | None
+    hands: Hands
+
+
+def _answer_and_keep(warehouse: Warehouse, works: Sequence[Work], wanted: _Wanted) -> None:
+    from foretide.control.clock import WallClock
+    from foretide.control.scoring import score_matured
+
+    now = WallClock().now()
+    with progress("scoring what has come to be") as bar:
+        score_matured(warehouse, now, progress=bar)
+    added, every = 0, 0
+
+    def keep(issued: list[Kept]) -> None:
+        nonlocal added, every
+        added += warehouse.keep_forecasts(issued, kept_at=now)
+        every += len(issued)
+
+    _answer(works, wanted, keep)
+    there = f", {every - added:,} were there already" if every > added else ""
+    typer.echo(f"{added:,} forecasts kept in {warehouse.path}{there}")
+
+
+def _answer(
+    works: Sequence[Work], wanted: _Wanted, keep: Callable[[list[Kept]], None] | None = None
+) -> None:
+    # Everything is forecast once; the first few series are held back to be shown.
+    total = sum(len(work.demands) for work in works)
+    drawn = 0 if wanted.out else _DRAWN_MAX
+    held = max(drawn, _PICTURED_MAX if wanted.plot else 0)
+    if wanted.out is None and keep is None:
+        works = _first(works, held)
+    shown = [one for work in _first(works, held) for one in work.demands]
+    forecasts: list[Forecast] = []
+    parts = _holding(
+        forecasts_of(
+            works, horizon_s=wanted.horizon_s, levels=wanted.levels, hands=wanted.hands, keep=keep
+        ),
+        {one.series_id for one in shown},
+        forecasts,
+    )
+    if wanted.out is not None:
         from foretide.cli.forecast_table import write_forecasts
 
-        written = write_forecasts(out, issued(table.demands, "forecasting"))
-        typer.echo(f"{written:,} rows of {len(table.demands):,} series written to {out}")
-    if plot is not None:
+        written = write_forecasts(wanted.out, parts)
+        typer.echo(f"{written:,} rows of {total:,} series written to {wanted.out}")
+    else:
+        for _ in parts:
+            pass
+    if wanted.plot is not None:
         from foretide.cli.picture import write_picture
 
-        shown = table.demands[:_PICTURED_MAX]
-        write_picture(plot, shown, [one for part in issued(shown, "picturing") for one in part])
-        typer.echo(f"picture of {_of(len(shown), len(table.demands))} written to {plot}")
-    if out is None:
-        shown = table.demands[:_DRAWN_MAX]
-        _draw(shown, [one for part in issued(shown, "drawing") for one in part])
-        if len(shown) < len(table.demands):
-            typer.echo(f"{_of(len(shown), len(table.demands))} shown; --out FILE writes them all")
+        write_picture(wanted.plot, shown, forecasts)
+        typer.echo(f"picture of {_of(len(shown), total)} written to {wanted.plot}")
+    _draw(shown[:drawn], forecasts)
+    if drawn and drawn < total:
+        typer.echo(f"{_of(drawn, total)} shown; --out FILE writes them all")
 
 
-def _horizon_s(text: str) -> int:
-    match = re.fullmatch(r"(\d{1,4})(h|d)", text)
-    hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
-    if not _HORIZON_MIN_H <= hours <= _HORIZON_MAX_H:
-        raise InputError(
-            f"--horizon {text}: must be {_HORIZON_MIN_H}h to {_HORIZON_MAX_H}h "
-            "(or 1d to 7d), such as 48h"
-        )
-    return hours * 3600
+def _first(works: Sequence[Work], count: int) -> list[Work]:
+    # The first series of all works together.
+    found: list[Work] = []
+    for work in works:
+        part = work.demands[:count]
+        count -= len(part)
+        if part:
+            found.append(msgspec.structs.replace(work, demands=part))
+    return found
 
 
-def _levels(texts: Sequence[str]) -> tuple[float, ...]:
-    levels = set[float]()
-    for text in texts:
-        try:
-            level = float(text)
-        except ValueError:
-            level = 0.0
-        if not 0 < level < 1:
-            raise InputError(f"--quantile {text}: must lie between 0 and 1, such as 0.95")
-        levels.add(level)
-    return tuple(sorted(levels)) or _DEFAULT_LEVELS
-
-
-def _instants(texts: Sequence[str]) -> list[datetime]:
-    from foretide.model.instant import parse_instant
-
-    try:
-        return sorted({parse_instant("--at", text) for text in texts})
-    except InvalidValueError as error:
-        raise InputError(str(error)) from None
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise InputError(
-            f"--timezone {name}: unknown time zone; use a name such as Europe/Paris"
-        ) from None
-
-
-def _check_writable(flag: str, path: Path | None, taken: Sequence[Path | None]) -> None:
-    if path is None:
-        return
-    if path.is_dir():
-        raise InputError(f"{flag} {path}: is a folder; name a file")
-    if not path.parent.is_dir():
-        raise InputError(f"{flag} {path}: folder {path.parent} does not exist; make it first")
-    if any(other is not None and path.resolve() == other.resolve() for other in taken):
-        raise InputError(f"{flag} {path}: is also the demand or --out; name another file")
-
-
-def _check_history(path: Path, demands: Sequence[Demand], instants: Sequence[datetime]) -> None:
-    from datetime import timedelta
-
-    first = min(one.start + timedelta(seconds=one.step_s) for one in demands)
-    for instant in instants:
-        if instant < first:
-            raise InputError(
-                f"--at {instant.isoformat()}: {path} has no bucket that ended by then; "
-                f"the first ended at {first.isoformat()}"
-            )
-
-
-def _issued(
-    chosen: Forecaster,
-    demands: Sequence[Demand],
-    instants: Sequence[datetime],
-    horizon_s: int,
-    levels: tuple[float, ...],
-    zone: ZoneInfo,
-    label: str,
+def _holding(
+    parts: Iterator[list[Forecast]], ids: set[str], held: list[Forecast]
 ) -> Iterator[list[Forecast]]:
-    # The forecasts of one part of the series after another, at every instant, by series.
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(label, total=len(demands))
-        for begin in range(0, len(demands), _PART_SERIES):
-            part = demands[begin : begin + _PART_SERIES]
-            by_instant = [
-                chosen.forecast(
-                    part, issued_at=instant, horizon_s=horizon_s, levels=levels, timezone=zone
-                )
-                for instant in instants
-            ]
-            progress.advance(task, len(part))
-            yield [one for of_series in zip(*by_instant, strict=True) for one in of_series]
+    for part in parts:
+        held.extend(one for one in part if one.series_id in ids)
+        yield part
 
 
 def _draw(demands: Sequence[Demand], forecasts: Sequence[Forecast]) -> None:
@@ -188,9 +240,10 @@ def _draw(demands: Sequence[Demand], forecasts: Sequence[Forecast]) -> None:
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
     by_id = {one.series_id: one for one in demands}
     for one in forecasts:
-        for line in drawn(by_id[one.series_id], one, width=width, height=10):
-            typer.echo(line)
-        typer.echo()
+        if one.series_id in by_id:
+            for line in drawn(by_id[one.series_id], one, width=width, height=10):
+                typer.echo(line)
+            typer.echo()
 
 
 def _of(count: int, total: int) -> str:

@@ -21,15 +21,18 @@ from foretide.model.forecast import Forecast
 from foretide.model.instant import EPOCH
 
 _INSTANT = pa.timestamp("us", tz="UTC")
+# Few values that repeat are written as a dictionary; a reader gets them back as plain columns,
+# since the schema of Arrow is not stored beside that of Parquet.
 _SCHEMA = pa.schema(
     [
-        ("series_id", pa.string()),
+        ("series_id", pa.dictionary(pa.int32(), pa.string())),
         ("issued_at", _INSTANT),
         ("ts", _INSTANT),
         ("quantile", pa.float64()),
         ("value", pa.float64()),
     ]
 )
+_REPEATING = ["series_id", "issued_at", "ts", "quantile"]
 
 
 def write_forecasts(path: Path, parts: Iterable[list[Forecast]]) -> int:
@@ -55,7 +58,13 @@ def write_forecasts(path: Path, parts: Iterable[list[Forecast]]) -> int:
     written = 0
     with (
         replacing(path) as temporary,
-        pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as to,
+        pq.ParquetWriter(
+            temporary,
+            _SCHEMA,
+            compression="zstd",
+            use_dictionary=_REPEATING,  # pyright: ignore[reportArgumentType]
+            store_schema=False,
+        ) as to,
     ):
         for part in parts:
             table = _table(part)
@@ -83,29 +92,43 @@ def replacing(path: Path) -> Generator[Path]:
 
 
 def _table(forecasts: list[Forecast]) -> pa.Table:
+    # Columns are handed over as bare memory: what converts arrays would load pandas to look at
+    # them, which takes longer than all the rest.
     counts = np.array([one.values.size for one in forecasts], dtype=np.int64)
     row = np.repeat(np.arange(len(forecasts), dtype=np.int32), counts)
-    ids = pa.DictionaryArray.from_arrays(
-        pa.array(row), pa.array([one.series_id for one in forecasts])
-    )
-    issued_us = np.array([_us(one.issued_at) for one in forecasts], dtype=np.int64)[row]
-    ts_us = np.concatenate([_ts_us(one) for one in forecasts])
-    levels = np.concatenate([np.tile(one.levels, len(one.values)) for one in forecasts])
-    values = np.concatenate([one.values.ravel() for one in forecasts])
+    issued_us = np.array([_us(one.issued_at) for one in forecasts], dtype=np.int64)
+    ids = _texts([one.series_id for one in forecasts])
+    # most forecasts of a part lie on the same buckets and levels: worked out once for each kind
+    grids = [(one.start, one.step_s, len(one.values), one.levels) for one in forecasts]
+    made = {grid: _grid_columns(*grid) for grid in set(grids)}
     columns = [
-        ids.cast(pa.string()),
-        pa.array(issued_us).cast(_INSTANT),
-        pa.array(ts_us).cast(_INSTANT),
-        pa.array(levels),
-        pa.array(values),
+        pa.DictionaryArray.from_arrays(_bare(row, pa.int32()), ids),
+        _bare(np.repeat(issued_us, counts), _INSTANT),
+        _bare(np.concatenate([made[grid][0] for grid in grids]), _INSTANT),
+        _bare(np.concatenate([made[grid][1] for grid in grids]), pa.float64()),
+        _bare(np.concatenate([one.values.ravel() for one in forecasts]), pa.float64()),
     ]
     return pa.Table.from_arrays(columns, schema=_SCHEMA)
 
 
+def _grid_columns(
+    start: datetime, step_s: int, count: int, levels: tuple[float, ...]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    # Stamp and level of every row of one forecast.
+    stamps = _us(start) + np.arange(count, dtype=np.int64) * step_s * 1_000_000
+    return np.repeat(stamps, len(levels)), np.tile(np.array(levels), count)
+
+
+def _bare(values: npt.NDArray[np.generic], kind: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
+def _texts(texts: list[str]) -> pa.Array:
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    memory = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(texts), memory)
+
+
 def _us(instant: datetime) -> int:
     return (instant - EPOCH) // timedelta(microseconds=1)
-
-
-def _ts_us(one: Forecast) -> npt.NDArray[np.int64]:
-    steps = np.arange(len(one.values), dtype=np.int64) * one.step_s * 1_000_000
-    return np.repeat(_us(one.start) + steps, len(one.levels))

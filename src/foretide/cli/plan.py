@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +31,7 @@ def plan(
     """
     from foretide.cli.words import describe
     from foretide.config.load import read_config
+    from foretide.control.calendar import calendar_of
     from foretide.control.lookahead import Lookahead
     from foretide.control.service import policy_from
     from foretide.control.tick import Beat, tick
@@ -54,7 +55,8 @@ def plan(
     platform = SimulatedPlatform(
         service, start=now, boot_s=policy.boot_s, serving_count=serving, warm_count=warm
     )
-    outlook = Lookahead(policy, known)  # refused before anything is written
+    calendar = calendar_of(settings, chosen.app, first=known.start, last=now + timedelta(days=2))
+    outlook = Lookahead(policy, known, calendar=calendar)  # refused before anything is written
     with FileJournal(store.parent / "journal" / f"{service}.jsonl") as journal:
         beat = tick(
             now, policy=policy, platform=platform, outlook=outlook, journal=journal,

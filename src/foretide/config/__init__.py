@@ -1,21 +1,26 @@
 """The configuration, `foretide.toml`: what may be set, how it is checked, how it is explained."""
 
-from foretide.config.load import load_config, read_config
-from foretide.config.settings import (
+from foretide.config.apps import (
     AppConfig,
-    Config,
+    EstimateConfig,
     EventConfig,
-    ForecastConfig,
-    ServiceConfig,
-    StoreConfig,
+    OutageConfig,
+    SharedEventConfig,
+    SharedOutageConfig,
 )
+from foretide.config.load import load_config, read_config
+from foretide.config.settings import Config, ForecastConfig, ServiceConfig, StoreConfig
 
 __all__ = [
     "AppConfig",
     "Config",
+    "EstimateConfig",
     "EventConfig",
     "ForecastConfig",
+    "OutageConfig",
     "ServiceConfig",
+    "SharedEventConfig",
+    "SharedOutageConfig",
     "StoreConfig",
     "load_config",
     "read_config",

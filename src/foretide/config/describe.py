@@ -15,13 +15,15 @@ from typing import cast
 import msgspec
 from msgspec import inspect
 
-from foretide.config.settings import (
+from foretide.config.apps import (
     AppConfig,
+    EstimateConfig,
     EventConfig,
-    ForecastConfig,
-    ServiceConfig,
-    StoreConfig,
+    OutageConfig,
+    SharedEventConfig,
+    SharedOutageConfig,
 )
+from foretide.config.settings import ForecastConfig, ServiceConfig, StoreConfig
 
 # The longest ending that fits says the unit.
 UNITS = {
@@ -32,10 +34,15 @@ UNITS = {
     "_h": "hours",
     "_fraction": "a fraction: 1 % is 0.01",
     "_factor": "a factor",
+    "_calls": "calls",
 }
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[app.NAME]": AppConfig,
     "[[app.NAME.events]]": EventConfig,
+    "[[app.NAME.outages]]": OutageConfig,
+    "[[app.NAME.estimates]]": EstimateConfig,
+    "[[events]]": SharedEventConfig,
+    "[[outages]]": SharedOutageConfig,
     "[service.NAME]": ServiceConfig,
     "[store]": StoreConfig,
     "[forecast]": ForecastConfig,

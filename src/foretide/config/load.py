@@ -13,8 +13,9 @@ import msgspec
 from msgspec import inspect
 
 from foretide.config import lines
+from foretide.config.apps import AppConfig, SharedEventConfig, SharedOutageConfig
 from foretide.config.describe import Setting, core_type, instead_of, settings_of, toml_text
-from foretide.config.settings import AppConfig, Config, ServiceConfig, faults_between
+from foretide.config.settings import Config, ServiceConfig, faults_between
 from foretide.errors import ConfigError, InvalidValueError
 from foretide.model.ids import check_name
 
@@ -94,8 +95,10 @@ class _Check:
         }
         apps = cast("dict[str, AppConfig]", values.get("apps", {}))
         services = cast("dict[str, ServiceConfig]", values.get("services", {}))
-        for service, field, text in faults_between(apps, services):
-            raise self._fault(("service", service, field), text)
+        events = cast("tuple[SharedEventConfig, ...]", values.get("events", ()))
+        outages = cast("tuple[SharedOutageConfig, ...]", values.get("outages", ()))
+        for path, text in faults_between(apps, services, events, outages):
+            raise self._fault(path, text)
         return Config(**values)  # pyright: ignore[reportArgumentType]  # checked one by one above
 
     def _fault(self, path: lines.Path, text: str) -> ConfigError:

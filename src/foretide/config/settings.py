@@ -6,89 +6,18 @@ whenever a struct is made. The text of such a refusal begins with the name of th
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from foretide.config.apps import AppConfig, SharedEventConfig, SharedOutageConfig
+from foretide.config.checks import AboveZero, Count, Fraction, Text, check_once, either
 from foretide.errors import InvalidValueError
-
-AboveZero = Annotated[float, Meta(gt=0)]
-Fraction = Annotated[float, Meta(gt=0, lt=1)]
-Count = Annotated[int, Meta(ge=1, le=100_000)]
-Text = Annotated[str, Meta(min_length=1, max_length=256)]
 
 PLATFORMS_READY = ("simulated",)
 P95_OVER_MEAN = 3.0  # of an exponential service time: -log(0.05)
-
-
-class EventConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[[app.NAME.events]]`: a time in which demand will be unlike its usual self."""
-
-    name: Annotated[
-        Text,
-        Meta(
-            description="What it is called; events of one name are learned from together.",
-            examples=["summer-sale"],
-        ),
-    ]
-    start: Annotated[
-        datetime,
-        Meta(tz=True, description="When it begins.", examples=["2026-07-01T08:00:00+02:00"]),
-    ]
-    end: Annotated[
-        datetime,
-        Meta(tz=True, description="When it ends.", examples=["2026-07-03T20:00:00+02:00"]),
-    ]
-    uplift_factor: Annotated[
-        AboveZero,
-        Meta(
-            description="Expected demand over usual demand: 2 is twice as much, 0.5 is half.",
-            examples=[2.5],
-        ),
-    ] = 1.0
-
-    def __post_init__(self) -> None:
-        if self.end <= self.start:
-            raise InvalidValueError(
-                f"end must be later than start, was {self.end.isoformat()}; exchange the two"
-            )
-
-
-class AppConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[app.NAME]`: an application whose users are watched."""
-
-    timezone: Annotated[
-        Text,
-        Meta(
-            description="Zone by whose clock its users live; days and weeks are counted in it.",
-            examples=["Europe/Berlin"],
-        ),
-    ] = "UTC"
-    features: Annotated[
-        tuple[Text, ...],
-        Meta(
-            description="The parts of it that users call; empty: all that are seen.",
-            examples=[["search", "cart", "checkout"]],
-        ),
-    ] = ()
-    events: Annotated[
-        tuple[EventConfig, ...],
-        Meta(description="Times, known beforehand, in which demand will be unusual."),
-    ] = ()
-
-    def __post_init__(self) -> None:
-        _check_once("features", self.features)
-        try:
-            zoneinfo.ZoneInfo(self.timezone)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            raise InvalidValueError(
-                f'timezone must be the name of a time zone such as "Europe/Berlin" or "UTC", '
-                f'was "{self.timezone}"{_zones_like(self.timezone)}'
-            ) from None
 
 
 class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -213,7 +142,7 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = "strict"
 
     def __post_init__(self) -> None:
-        _check_once("features", self.features)
+        check_once("features", self.features)
         self._check_platform()
         self._check_instances()
         self._check_capacity()
@@ -236,7 +165,7 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def _check_capacity(self) -> None:
         by_latency = self.latency_objective_s
         if (self.instance_rps is None) == (by_latency is None):
-            raise InvalidValueError(_either("instance_rps", "latency_objective_s", by_latency))
+            raise InvalidValueError(either("instance_rps", "latency_objective_s", by_latency))
         if by_latency is None:
             for field in ("service_time_s", "concurrency"):
                 if getattr(self, field) is not None:
@@ -260,7 +189,7 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         objective = self.objective_fraction
         if (self.penalty_usd_per_request is None) == (objective is None):
             raise InvalidValueError(
-                _either("penalty_usd_per_request", "objective_fraction", objective)
+                either("penalty_usd_per_request", "objective_fraction", objective)
             )
 
 
@@ -277,11 +206,28 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ForecastConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[forecast]`: how far to look ahead."""
+    """`[forecast]`: how far to look ahead, and by how many processes."""
 
     horizon_h: Annotated[
         int, Meta(ge=24, le=168, description="How far ahead demand is forecast.", examples=[168])
     ] = 168
+    workers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1024,
+            description="Processes on this machine that share the work of forecasting and "
+            "training.",
+            examples=[4],
+        ),
+    ] = 1
+    scheduler: Annotated[
+        Text | None,
+        Meta(
+            description="Address of a dask scheduler whose workers share it instead.",
+            examples=["tcp://10.0.0.5:8786"],
+        ),
+    ] = None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -291,29 +237,63 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     services: dict[str, ServiceConfig] = msgspec.field(
         name="service", default_factory=dict[str, ServiceConfig]
     )
+    events: tuple[SharedEventConfig, ...] = ()
+    outages: tuple[SharedOutageConfig, ...] = ()
     store: StoreConfig = StoreConfig()
     forecast: ForecastConfig = ForecastConfig()
 
     def __post_init__(self) -> None:
-        for service, field, text in faults_between(self.apps, self.services):
-            raise InvalidValueError(f"service.{service}.{field} {text}")
+        for path, text in faults_between(self.apps, self.services, self.events, self.outages):
+            raise InvalidValueError(f"{'.'.join(map(str, path))} {text}")
 
 
 def faults_between(
-    apps: Mapping[str, AppConfig], services: Mapping[str, ServiceConfig]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield the service, the setting and the text of everything services name that is not there.
+    apps: Mapping[str, AppConfig],
+    services: Mapping[str, ServiceConfig],
+    events: Sequence[SharedEventConfig],
+    outages: Sequence[SharedOutageConfig],
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield where one table names something in another that is not there, and the fix.
 
     Parameters
     ----------
     apps, services : mapping of str
-        The tables by name.
+        The tables by name; each is known to be right in itself.
+    events, outages : sequence
+        What is shared by several apps.
 
     Yields
     ------
-    tuple of str
-        Name of the service, name of its setting, what is wrong and the fix.
+    tuple
+        Path of the setting in the file; what is wrong and the fix.
     """
+    for name, field, text in _faults_of_services(apps, services):
+        yield ("service", name, field), text
+    for name, app in apps.items():
+        yield from ((("app", name, *path), text) for path, text in _faults_of_app(name, app))
+    known = ", ".join(apps) or "none"
+    for table, shared in (("events", events), ("outages", outages)):
+        for i, one in enumerate(shared):
+            for name in one.apps:
+                if name not in apps:
+                    text = f'must name apps of this file ({known}), had "{name}"; '
+                    yield (table, i, "apps"), f"{text}add [app.{name}] or leave it out here"
+
+
+def _faults_of_app(name: str, app: AppConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if app.previous == name:
+        yield ("previous",), f'must name another app, was "{name}"; delete it'
+    for i, one in enumerate(app.estimates):
+        if app.features and one.feature not in app.features:
+            known = ", ".join(app.features)
+            text = f'must be a feature of the app ({known}), was "{one.feature}"; '
+            yield ("estimates", i, "feature"), f"{text}add it to features or correct it"
+
+
+def _faults_of_services(
+    apps: Mapping[str, AppConfig], services: Mapping[str, ServiceConfig]
+) -> Iterator[tuple[str, str, str]]:
+    # Name of the service, name of its setting, what is wrong and the fix.
     for name, service in services.items():
         app = apps.get(service.app)
         if app is None:
@@ -337,21 +317,3 @@ def faults_between(
                         f'had "{feature}"; add it to the app or leave it out here'
                     ),
                 )
-
-
-def _check_once(field: str, names: Sequence[str]) -> None:
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            raise InvalidValueError(f'{field} must name each once, had "{name}" twice; delete one')
-
-
-def _either(one: str, other: str, value: object) -> str:
-    if value is None:
-        return f"{one} and {other} are both missing; give one of the two"
-    return f"{other} and {one} exclude each other, was {value}; delete one of the two"
-
-
-def _zones_like(name: str) -> str:
-    wanted = name.lower().rsplit("/", maxsplit=1)[-1].replace(" ", "_")
-    like = sorted(z for z in zoneinfo.available_timezones() if wanted in z.lower())[:3]
-    return f"; did you mean {' or '.join(like)}?" if wanted and like else "; write one such name"

@@ -6,19 +6,25 @@ import textwrap
 
 import msgspec
 
-from foretide.config.describe import Setting, meaning_of, settings_of
-from foretide.config.settings import (
+from foretide.config.apps import (
     AppConfig,
+    EstimateConfig,
     EventConfig,
-    ForecastConfig,
-    ServiceConfig,
-    StoreConfig,
+    OutageConfig,
+    SharedEventConfig,
+    SharedOutageConfig,
 )
+from foretide.config.describe import Setting, meaning_of, settings_of
+from foretide.config.settings import ForecastConfig, ServiceConfig, StoreConfig
 
 # What stands uncommented; every other setting stands behind a "# " with an example.
 GIVEN: dict[type[msgspec.Struct], set[str]] = {
     AppConfig: {"timezone", "features"},
     EventConfig: set(),
+    OutageConfig: set(),
+    EstimateConfig: set(),
+    SharedEventConfig: set(),
+    SharedOutageConfig: set(),
     ServiceConfig: {
         "app",
         "features",
@@ -50,7 +56,11 @@ def example_config() -> str:
         OPENING,
         _table("[app.shop]", AppConfig),
         _table("# [[app.shop.events]]", EventConfig),
+        _table("# [[app.shop.outages]]", OutageConfig),
+        _table("# [[app.shop.estimates]]", EstimateConfig),
         _table("[service.web]", ServiceConfig),
+        _table("# [[events]]", SharedEventConfig),
+        _table("# [[outages]]", SharedOutageConfig),
         _table("[store]", StoreConfig),
         _table("[forecast]", ForecastConfig),
     ]

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
 import numpy as np
 
+from foretide.control.special_days import SpecialDays
 from foretide.errors import InvalidValueError
 from foretide.forecast.nowcast import DAY_S, NOWCAST_LEVELS, Nowcast, fit, has_history, issue
+from foretide.forecast.wallclock import IntArray
+from foretide.model.calendar import Calendar
 from foretide.model.demand import Demand, FloatArray
 from foretide.plan.need import Need, NeedBlock, low_width_bound, needs
 from foretide.plan.planner import RecentDemand
@@ -35,9 +39,19 @@ class Lookahead:
         instant may know: whatever is asked of an instant comes from buckets closed by then.
     block_minutes : int
         Minutes computed at once when one of them is asked for; 1 when live.
+    calendar : Calendar, optional
+        Holidays, events and declared outages of the users; nothing is known when absent. Zeros
+        are never taken for an outage here: minutes without demand are to be seen at once.
     """
 
-    def __init__(self, policy: ServicePolicy, demand: Demand, *, block_minutes: int = 1) -> None:
+    def __init__(
+        self,
+        policy: ServicePolicy,
+        demand: Demand,
+        *,
+        block_minutes: int = 1,
+        calendar: Calendar | None = None,
+    ) -> None:
         if demand.step_s % MINUTE_S or demand.step_s > _MAX_STEP_S:
             raise InvalidValueError(
                 f"planning needs buckets of whole minutes, an hour at most; {demand.series_id} has "
@@ -45,6 +59,8 @@ class Lookahead:
             )
         self._policy = policy
         self._block_minutes = block_minutes
+        self._calendar = msgspec.structs.replace(calendar or Calendar(), has_outages_detected=False)
+        self._special: SpecialDays | None = None
         self._widths: list[FloatArray] = []
         self._width_max = low_width_bound(np.empty(0))
         self._peak_rps = 0.0
@@ -124,12 +140,18 @@ class Lookahead:
         if self._nowcast is not None and closed - self._nowcast.first < per_day:
             return
         known = self._rps[:closed]
+        horizon_s = (self._policy.horizon_minutes + 1) * MINUTE_S
+        lead_count = -(-horizon_s // step_s) + 1
         self._block = None
-        if not has_history(known, step_s):
+        if self._calendar.is_empty:
+            usual = known
+        else:
+            self._special = SpecialDays(self._demand, self._calendar, closed, per_day + lead_count)
+            usual = self._special.usual_rps(self._rps, closed)
+        if not has_history(usual, step_s):
             self._nowcast = None  # the last fit is too old to go on with
             return
-        horizon_s = (self._policy.horizon_minutes + 1) * MINUTE_S
-        self._nowcast = fit(known, step_s=step_s, lead_count=-(-horizon_s // step_s) + 1)
+        self._nowcast = fit(usual, step_s=step_s, lead_count=lead_count)
         recent = known[-_PEAK_DAYS * per_day :]
         self._peak_rps = float(np.quantile(recent[np.isfinite(recent)], _PEAK_LEVEL))
         widths = np.concatenate([*self._widths, np.empty(0)])[-_WIDTH_DAYS * DAY_S // MINUTE_S :]
@@ -144,7 +166,7 @@ class Lookahead:
                                                         last_of_fit, known)))  # fmt: skip
         closed = np.minimum(minutes // per_bucket, len(self._rps))
         issued, row = np.unique(closed, return_inverse=True)
-        quantiles = issue(nowcast, self._rps, issued)
+        quantiles = self._quantiles(nowcast, issued)
         ahead = minutes[:, None] + np.arange(self._policy.horizon_minutes)
         lead = np.minimum(ahead // per_bucket - closed[:, None], quantiles.shape[1] - 1)
         return needs(
@@ -153,3 +175,9 @@ class Lookahead:
             policy=self._policy,
             peak_rps=self._peak_rps,
         )
+
+    def _quantiles(self, nowcast: Nowcast, issued: IntArray) -> FloatArray:
+        if self._special is None:
+            return issue(nowcast, self._rps, issued)
+        usual = self._special.usual_rps(self._rps, int(issued.max()))
+        return self._special.moved(issue(nowcast, usual, issued), issued)

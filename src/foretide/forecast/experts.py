@@ -2,8 +2,8 @@
 
 Each expert is one array expression over all series and all origins of a chunk. None is good
 everywhere; `choose` weighs them by how they did on the series at hand. Amounts are relative to
-the mean of the last four weeks. Profiles are made in several scales (root, raw, log), since no scale
-wins everywhere.
+the mean of the last four weeks. Profiles are made in several scales (root, raw, log), since no
+scale wins everywhere.
 """
 
 from __future__ import annotations

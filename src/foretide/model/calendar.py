@@ -19,10 +19,20 @@ class Holiday(msgspec.Struct, frozen=True, kw_only=True):
         On the wall clock of the calendar's zone.
     name : str
         Holidays of one name are learned from together.
+    likeness_fraction : float
+        How far the day is expected to go from the weekday's own shape (0) to that of a day of
+        rest (1) before anything was learned; 0 ... 1.
     """
 
     day: date
     name: str
+    likeness_fraction: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.likeness_fraction <= 1:
+            raise InvalidValueError(
+                f"likeness_fraction must lie in [0, 1], was {self.likeness_fraction}"
+            )
 
 
 class DeclaredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +86,27 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
         In order of their days.
     events : tuple of DeclaredEvent
     outages : tuple of Outage
+    rest_weekday : int
+        The week's day of rest, which holidays are like: 0 Monday ... 6 Sunday.
+    has_outages_detected : bool
+        Whether zeros that the series' own past all but rules out are taken for outages too.
     """
 
     timezone: str = "UTC"
     holidays: tuple[Holiday, ...] = ()
     events: tuple[DeclaredEvent, ...] = ()
     outages: tuple[Outage, ...] = ()
+    rest_weekday: int = 6
+    has_outages_detected: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rest_weekday <= 6:
+            raise InvalidValueError(f"rest_weekday must lie in [0, 6], was {self.rest_weekday}")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known beforehand."""
+        return not (self.holidays or self.events or self.outages or self.has_outages_detected)
 
 
 def _check_span(start: datetime, end: datetime) -> None:

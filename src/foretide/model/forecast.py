@@ -54,11 +54,17 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             raise InvalidValueError(f"levels must rise within (0, 1), were {self.levels}")
         if self.values.shape != (len(self.values), len(self.levels)):
             raise InvalidValueError(f"values must be steps x levels, had {self.values.shape}")
-        if not np.isfinite(self.values).all() or (self.values < 0).any():
-            raise InvalidValueError("forecast values must be finite and >= 0")
-        if (np.diff(self.values, axis=1) < 0).any():
+        if not self._is_sound():
+            if not np.isfinite(self.values).all() or (self.values < 0).any():
+                raise InvalidValueError("forecast values must be finite and >= 0")
             raise InvalidValueError("forecast quantiles must not cross")
         self.values.flags.writeable = False
+
+    def _is_sound(self) -> bool:
+        # Where quantiles rise, from a lowest >= 0 to a finite highest, the others are both too.
+        values = self.values
+        ends = (values[:, 0] >= 0).all() and np.isfinite(values[:, -1]).all()
+        return bool(ends and (values[:, 1:] >= values[:, :-1]).all())
 
     @property
     def end(self) -> datetime:

@@ -10,7 +10,7 @@ import duckdb
 from foretide.errors import InputError, StoreBusyError, StoreError
 from foretide.store.key import key_path
 from foretide.store.records import first_row
-from foretide.store.tables import TABLES, VERSION
+from foretide.store.tables import MIGRATIONS, TABLES, VERSION
 
 _OWNER = re.compile(r"\(PID (\d+)\)")
 
@@ -90,8 +90,21 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     if "about" not in tables:
         raise StoreError(f"--store {path}: a DuckDB file but not a store; name another file")
     found = first_row(connection, "SELECT max(version) FROM about")[0]
+    if found in MIGRATIONS:
+        found = _migrated(connection, found)
     if found != VERSION:
         raise StoreError(
             f"--store {path}: version {found} of the store, this program reads {VERSION}; "
             "use the release that wrote it"
         )
+
+
+def _migrated(connection: duckdb.DuckDBPyConnection, version: int) -> int:
+    # All steps or none: a store that a crash left half-way is still one of its old version.
+    connection.execute("BEGIN")
+    while version in MIGRATIONS:
+        connection.execute(MIGRATIONS[version])
+        version += 1
+    connection.execute("UPDATE about SET version = ?", [version])
+    connection.execute("COMMIT")
+    return version

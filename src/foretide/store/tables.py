@@ -6,9 +6,52 @@ seconds. Nothing here can hold an address, a user agent or a session id: only ke
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
-TABLES = """
+_FORECASTS = """
+CREATE TABLE forecasts (     -- one row per series, instant, forecaster and length of bucket
+    forecast_id BIGINT NOT NULL,
+    feature_id UINTEGER NOT NULL,
+    model VARCHAR NOT NULL,
+    issued_at TIMESTAMP NOT NULL,
+    kept_at TIMESTAMP NOT NULL,
+    start TIMESTAMP NOT NULL,
+    step_s INTEGER NOT NULL,
+    step_count INTEGER NOT NULL,
+    class VARCHAR NOT NULL,
+    naive_scale DOUBLE NOT NULL,
+    note VARCHAR NOT NULL,
+    quantiles BLOB NOT NULL,
+    naive BLOB NOT NULL,
+    is_closed BOOLEAN NOT NULL, -- every day of it is scored for good
+    scored_until TIMESTAMP,     -- how far demand was known when it was scored last,
+    scored_import INTEGER       -- and after which import that was
+);
+CREATE TABLE scores (        -- sums over the observed buckets of one day of a forecast's horizon
+    forecast_id BIGINT NOT NULL,
+    day UTINYINT NOT NULL,
+    is_final BOOLEAN NOT NULL,
+    bucket_count BIGINT NOT NULL,
+    demand DOUBLE NOT NULL,
+    pinball_10 DOUBLE NOT NULL,
+    pinball_50 DOUBLE NOT NULL,
+    pinball_90 DOUBLE NOT NULL,
+    pinball_95 DOUBLE NOT NULL,
+    pinball_99 DOUBLE NOT NULL,
+    absolute_error DOUBLE NOT NULL,
+    scaled_error DOUBLE NOT NULL,
+    scaled_count BIGINT NOT NULL,
+    naive_loss DOUBLE NOT NULL,
+    expected_loss DOUBLE NOT NULL,
+    inside_50_count BIGINT NOT NULL,
+    inside_80_count BIGINT NOT NULL,
+    inside_95_count BIGINT NOT NULL,
+    below_95_count BIGINT NOT NULL
+);
+"""
+
+TABLES = f"""
+{_FORECASTS}
 CREATE TABLE about (
     version INTEGER NOT NULL
 );
@@ -88,3 +131,6 @@ CREATE TABLE audit (
     count BIGINT NOT NULL
 );
 """
+
+# By the version they start from: what makes a store of one version a store of the next.
+MIGRATIONS = {1: _FORECASTS}

@@ -5,7 +5,7 @@ One process owns the store; a second one is told so. Instants go in and out as a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,14 +15,33 @@ import duckdb
 import msgspec
 
 from foretide.demand.features import FEATURES_MAX
+from foretide.model.accuracy import Kept, Score, Scored
 from foretide.model.batch import Content, ImportRecord
+from foretide.model.calls import Calls
 from foretide.model.demand import Demand
 from foretide.store.amounts import Given, Series, file_demand
+from foretide.store.calls import read_calls
 from foretide.store.connection import connected, missing_parts, refused, take_away
 from foretide.store.filing import Filing
+from foretide.store.forecasts import (
+    OpenForecast,
+    keep_forecasts,
+    known_until,
+    open_forecasts,
+    read_forecasts,
+    read_forecasts_of,
+)
 from foretide.store.key import session_key
 from foretide.store.reading import AppView, Asked, FeatureView, read_app, read_demand, read_features
-from foretide.store.records import read_records, utc
+from foretide.store.records import next_import_id, read_records, utc
+from foretide.store.scores import (
+    IssuedCount,
+    Looked,
+    ScoresAsked,
+    file_scores,
+    read_issued,
+    read_scores,
+)
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,6 +222,66 @@ class Warehouse:
             )
             found.extend(read_demand(self._connection, asked))
         return found
+
+    def calls(self, app: str, *, since: datetime | None = None) -> Calls:
+        """Return the calls of an app, sessions by their keyed hash."""
+        return read_calls(self._connection, app, since=since)
+
+    def keep_forecasts(self, kept: Sequence[Kept], *, kept_at: datetime) -> int:
+        """Keep issued forecasts, all or none; return how many were not there yet.
+
+        A series' forecast by one forecaster, on one length of bucket, of one instant is kept once.
+
+        Raises
+        ------
+        StoreError
+            When a series is not in the store.
+        """
+        return keep_forecasts(self._connection, kept, kept_at)
+
+    def open_forecasts(self, until: datetime) -> list[OpenForecast]:
+        """Return the forecasts that began before `until` and are not wholly scored for good."""
+        return open_forecasts(self._connection, until)
+
+    def kept_forecasts(self, forecast_ids: Sequence[int]) -> list[tuple[int, Kept]]:
+        """Return kept forecasts with their numbers, in the order of these."""
+        return read_forecasts(self._connection, forecast_ids)
+
+    def forecasts_of(
+        self,
+        *,
+        app: str,
+        feature: str,
+        since: datetime | None = None,
+        model: str | None = None,
+        is_daily: bool = False,
+    ) -> list[Kept]:
+        """Return the kept forecasts of one series, oldest first; daily: the first of each day."""
+        return read_forecasts_of(
+            self._connection, app=app, feature=feature, since=since, model=model, is_daily=is_daily
+        )
+
+    def file_scores(
+        self, scores: Iterable[tuple[int, Score]], *, looked: Sequence[Looked] = ()
+    ) -> None:
+        """Write scores of forecasts, and which were looked at; all or none."""
+        file_scores(self._connection, scores, looked)
+
+    def last_import_id(self) -> int:
+        """Return the number of the last import, 0 before the first."""
+        return next_import_id(self._connection) - 1
+
+    def known_until(self) -> dict[tuple[str, str], datetime]:
+        """Return until when the demand of each app and feature is known."""
+        return known_until(self._connection)
+
+    def scores(self, asked: ScoresAsked) -> list[Scored]:
+        """Return the sums of what was scored, by series, forecaster and what is kept apart."""
+        return read_scores(self._connection, asked)
+
+    def issued(self, asked: ScoresAsked) -> list[IssuedCount]:
+        """Return how many forecasts are kept, by series, forecaster, class and horizon."""
+        return read_issued(self._connection, asked)
 
     def dead_letters(self, *, most: int = 1_000_000) -> list[DeadLetter]:
         """Return the lines that gave no event, in the order of their import."""

@@ -1,0 +1,145 @@
+"""This file knows what a feature's own past says of its next hour, renewed with every minute.
+
+Kept are means over the last minutes at several speeds, and what is usual at each time of the day
+and of the week; usual demand is scaled by how far demand is off it just now. A minute in which
+nothing was observed changes nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from foretide.forecast.path_stage import IntArray
+from foretide.model.demand import FloatArray
+
+DAY_MIN, WEEK_MIN = 1440, 7 * 1440
+SLOT_MIN = 5
+HALF_LIVES_MIN = (2.0, 6.0, 20.0, 60.0)
+_LEVEL_AT = 1  # which of them the level is taken from
+_DAYS_HALF_LIFE, _WEEKS_HALF_LIFE = 3.0, 1.5
+_LEVEL_PRIOR = 0.5  # calls per minute by which a level leans on 1
+_LEVEL_BOUND = 50.0
+
+
+class Usual:
+    """What is usual in each five minutes of a day or a week, by series.
+
+    Parameters
+    ----------
+    period_min : int
+        Minutes in the period, a multiple of five.
+    count : int
+        Series.
+    half_life : float
+        Periods after which a period counts half.
+    """
+
+    def __init__(self, period_min: int, count: int, half_life: float) -> None:
+        self._slots = period_min // SLOT_MIN
+        self._mean = np.zeros((self._slots, count))
+        self._weight = np.zeros((self._slots, 1))
+        self._fade = 0.5 ** (1 / half_life)
+        self._sum, self._minutes = np.zeros(count), 0
+
+    def add(self, minute: int, values: FloatArray | None) -> None:
+        """Take in a minute; None where nothing was observed."""
+        if values is not None:
+            self._sum += values
+            self._minutes += 1
+        if (minute + 1) % SLOT_MIN or not self._minutes:
+            return
+        slot = minute // SLOT_MIN % self._slots
+        weight = self._weight[slot] * self._fade + 1.0
+        mean = self._sum / self._minutes
+        self._mean[slot] += (mean - self._mean[slot]) / weight
+        self._weight[slot] = weight
+        self._sum, self._minutes = np.zeros(len(self._sum)), 0
+
+    def at(self, minutes: IntArray, otherwise: FloatArray) -> FloatArray:
+        """Return what is usual in each of some minutes, smoothed over its neighbours.
+
+        Parameters
+        ----------
+        minutes : ndarray of int, shape (minutes,)
+            Since the epoch.
+        otherwise : ndarray, shape (series,) or (minutes, series)
+            For times never seen.
+
+        Returns
+        -------
+        ndarray, shape (minutes, series)
+        """
+        place = (minutes + 0.5) / SLOT_MIN - 0.5
+        slot = np.floor(place).astype(np.int64)
+        near = (place - slot)[:, None]
+        total, weight = np.zeros((len(minutes), self._mean.shape[1])), np.zeros((len(minutes), 1))
+        # A triangle two slots wide on either side, centred on the minute.
+        for offset, part in ((-1, 1 - near), (0, 2 - near), (1, 1 + near), (2, near)):
+            at = (slot + offset) % self._slots
+            known = part * (self._weight[at] > 0)
+            total += known * self._mean[at]
+            weight += known
+        return np.where(weight > 0, total / np.maximum(weight, 1e-9), otherwise)
+
+
+class OwnPast:
+    """The recent means and the usual course of several series.
+
+    Parameters
+    ----------
+    count : int
+        Series.
+    horizon_min : int
+        How many minutes ahead `usual` is asked for at most.
+    """
+
+    def __init__(self, count: int, horizon_min: int) -> None:
+        self.last = np.zeros(count)
+        self.means = np.zeros((len(HALF_LIVES_MIN), count))
+        self._seen = 0
+        self._usual_mean = np.zeros((2, count))
+        self._paces = 1 - 0.5 ** (1 / np.array(HALF_LIVES_MIN))
+        self._day = Usual(DAY_MIN, count, _DAYS_HALF_LIFE)
+        self._week = Usual(WEEK_MIN, count, _WEEKS_HALF_LIFE)
+        self._span_min = horizon_min + SLOT_MIN
+        self._ahead_from = -self._span_min
+        self._ahead = np.zeros((2, self._span_min, count))
+
+    def add(self, minute: int, values: FloatArray | None) -> None:
+        """Take in the amounts of a minute; None where nothing was observed."""
+        if not self._ahead_from <= minute < self._ahead_from + SLOT_MIN:
+            self._look_ahead(minute)
+        if values is not None:
+            self._seen += 1
+            paces = np.maximum(self._paces, 1 / self._seen)
+            self.last = values
+            self.means += paces[:, None] * (values - self.means)
+            usual = self._ahead[:, minute - self._ahead_from]
+            self._usual_mean += paces[_LEVEL_AT] * (usual - self._usual_mean)
+        self._day.add(minute, values)
+        self._week.add(minute, values)
+        if (minute + 1) % SLOT_MIN == 0:
+            self._look_ahead(minute + 1)
+
+    def _look_ahead(self, minute: int) -> None:
+        # The tables change once in five minutes, so they are read as seldom.
+        minutes = minute + np.arange(self._span_min)
+        self._ahead_from = minute
+        self._ahead[0] = self._day.at(minutes, self.means[-1])
+        self._ahead[1] = self._week.at(minutes, self._ahead[0])
+
+    def usual(self, minutes: IntArray) -> FloatArray:
+        """Return usual demand by day and by week, each scaled to the present level.
+
+        Parameters
+        ----------
+        minutes : ndarray of int, shape (minutes,)
+            Since the epoch, later than the last one added by at most the horizon.
+
+        Returns
+        -------
+        ndarray, shape (2, minutes, series)
+        """
+        level = (self.means[_LEVEL_AT] + _LEVEL_PRIOR) / (self._usual_mean + _LEVEL_PRIOR)
+        ahead = self._ahead[:, minutes - self._ahead_from]
+        return ahead * np.minimum(level, _LEVEL_BOUND)[:, None]
