@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from foretide.cli.live_chart import AXIS_WIDTH, Ahead, bar, chart, halves
@@ -14,6 +14,7 @@ _PAST = st.lists(st.floats(0, 1e9) | st.just(math.nan), max_size=300)
 _BAND = st.lists(st.tuples(*[st.floats(0, 1e9)] * 3).map(sorted), max_size=300)
 
 
+@example(past=[0.001953125], band=[], width=20, height=7)
 @given(past=_PAST, band=_BAND, width=st.integers(20, 200), height=st.integers(3, 40))
 def test_the_chart_fills_its_rectangle(
     past: list[float], band: list[list[float]], width: int, height: int

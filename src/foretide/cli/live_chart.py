@@ -152,7 +152,9 @@ def _short(value: float) -> str:
         if value >= unit:
             per_letter = value / (1e3 if letter == "k" else unit)
             return f"{per_letter:,.4g}{letter}"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2g}" if value >= 0.01 else f"{value:.1g}"  # the axis is narrow
 
 
 def _round_up(value: float) -> float:
