@@ -11,9 +11,10 @@ import numpy as np
 
 from foretide.forecast.days import Floats, decay
 
-_STRAY_IGNORED, _STRAY_CERTAIN = 2.5, 4.5
+_STRAY_IGNORED, _STRAY_CERTAIN = 2.0, 3.5
 _RATIO_BOUND = 8.0
-_HALF_LIFE_DAYS = 20.0
+_QUIET_SHARE = 0.3
+_HALF_LIFE_DAYS = 60.0
 _LEAST_STRAY = 0.02
 _SEEN_LEAST = 0.4
 # Origins by which what is usual is doubted once more.
@@ -111,15 +112,21 @@ def _roots(expected: Floats, actual: Floats, seen: Floats) -> tuple[Floats, Floa
     )
 
 
-def _ratio(*before: tuple[Floats, Floats]) -> Floats:
-    # New level / old, by the quarter day that strayed less; 1 where the two disagree.
-    early, late = (
+def _ratio(early: tuple[Floats, Floats], late: tuple[Floats, Floats]) -> Floats:
+    # New level / old, by the quarter day that strayed less; 1 where the two disagree. A quarter of
+    # which next to nothing is expected (closed, or not observed) follows the other.
+    first, second = (
         np.clip(
             np.square(actually) / np.maximum(np.square(expected), 1e-6),
             1 / _RATIO_BOUND,
             _RATIO_BOUND,
         )
-        for expected, actually in before
+        for expected, actually in (early, late)
     )
-    up, down = np.minimum(early, late), np.maximum(early, late)
+    least = _QUIET_SHARE * np.maximum(early[0], late[0])
+    first, second = (
+        np.where(early[0] < least, second, first),
+        np.where(late[0] < least, first, second),
+    )
+    up, down = np.minimum(first, second), np.maximum(first, second)
     return np.where(up > 1, up, np.where(down < 1, down, np.float32(1)))
