@@ -30,11 +30,11 @@ def laid(
     return chunk
 
 
-@given(step_s=st.integers(1, 86_400), finest_s=st.integers(1, 900))
+@given(step_s=st.integers(1, 86_400), finest_s=st.integers(1, 3600))
 def test_bins_divide_a_day_and_hold_a_bucket(step_s: int, finest_s: int) -> None:
     length_s = bin_s(step_s, finest_s)
     assert 86_400 % length_s == 0
-    assert length_s >= max(step_s, finest_s)
+    assert length_s >= (step_s if step_s >= finest_s else max(finest_s, 1800))
 
 
 def test_hourly_days_are_the_values_themselves() -> None:
@@ -97,10 +97,66 @@ def test_fine_buckets_keep_their_minute_of_the_hour() -> None:
     minutes = np.arange(60 * 24 * 9)
     values = np.where(minutes % 60 == 0, 50.0, 10.0)
     chunk = laid(demand_of(values, step_s=60), START + timedelta(days=9))
-    assert chunk.bins.shape == (1, 9, 288)
-    assert chunk.bins[0, 0, :2].tolist() == [18.0, 10.0]
-    expected = chunk.bins[0, 0, chunk.position] * chunk.share[0]
-    np.testing.assert_allclose(expected, np.where(np.arange(1440) % 60 == 0, 50, 10), rtol=0.02)
+    assert chunk.bins.shape == (1, 9, 48)
+    np.testing.assert_allclose(chunk.bins[0, 0, :2], [340 / 30, 10.0])
+    expected = chunk.at_steps(chunk.bins[:, 0, :, None])[0, :, 0]
+    np.testing.assert_allclose(expected, np.where(np.arange(1440) % 60 == 0, 50, 10), rtol=0.07)
+
+
+def test_fine_buckets_keep_their_time_of_the_day() -> None:
+    # A job of five minutes at 09:10 is not spread over its half hour.
+    minutes = np.arange(60 * 24 * 20)
+    values = np.where(minutes % 1440 // 5 == 110, 80.0, 10.0)
+    chunk = laid(demand_of(values, step_s=60), START + timedelta(days=20))
+    expected = chunk.at_steps(chunk.bins[:, 0, :, None])[0, :, 0]
+    assert expected[550:555].min() > 60
+    assert expected[540:550].max() < 15
+
+
+@pytest.mark.parametrize("open_s", [0, 20])
+def test_the_last_days_end_with_the_last_closed_bucket(open_s: int) -> None:
+    values = np.arange(60 * 24 * 9, dtype=np.float64)
+    (chunk,) = chunks(
+        [demand_of(values, step_s=60)],
+        issued_at=START + timedelta(days=8, hours=7, minutes=13, seconds=open_s),
+        horizon_s=86_400,
+        zone=ZoneInfo("UTC"),
+        finest_s=300,
+        recent_days=3,
+    )
+    last = (8 * 24 + 7) * 60 + 13
+    assert chunk.open_count == (1 if open_s else 0)
+    np.testing.assert_array_equal(chunk.recent.ravel(), np.arange(last - 3 * 1440, last))
+
+
+def test_the_last_days_are_not_told_apart_where_none_are_wanted_or_buckets_are_long() -> None:
+    fine = laid(demand_of(np.ones(1440 * 3), step_s=60), START + timedelta(days=3))
+    assert fine.recent.shape[1] == 0
+    (coarse,) = chunks(
+        [demand_of(np.ones(24 * 3))],
+        issued_at=START + timedelta(days=3),
+        horizon_s=86_400,
+        zone=ZoneInfo("UTC"),
+        finest_s=300,
+        recent_days=3,
+    )
+    assert coarse.recent.shape[1] == 0
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris"])
+@pytest.mark.parametrize("step_s", [60, 300, 420, 3600])
+def test_steps_take_the_amount_of_their_bin_by_their_usual_share(zone: str, step_s: int) -> None:
+    start = datetime(2026, 3, 20, tzinfo=UTC)
+    values = np.random.default_rng(1).poisson(30.0, 8 * 86_400 // step_s).astype(np.float64)
+    chunk = laid(
+        demand_of(values, step_s=step_s, start=start),
+        start + timedelta(days=8),
+        zone=zone,
+        horizon_s=3 * 86_400,
+    )
+    bins = np.random.default_rng(2).random((1, 3 * chunk.bins.shape[2], 2))
+    expected = bins[:, chunk.position] * chunk.share[:, :, None]
+    np.testing.assert_array_equal(chunk.at_steps(bins), expected)
 
 
 def test_silence_of_weeks_moves_the_past_by_whole_weeks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ from foretide.forecast.nowcast import (
     has_history,
     issue,
 )
+from foretide.forecast.wallclock import local_s
 from foretide.model.demand import FloatArray
 
 STEP_S = 300
 PER_DAY = DAY_S // STEP_S
 LEADS = 4
+PARIS = ZoneInfo("Europe/Paris")
 MEDIAN = NOWCAST_LEVELS.index(0.5)
 
 
@@ -133,6 +136,46 @@ def test_too_short_a_history_is_refused(count: int, step_s: int) -> None:
     assert has_history(np.ones(count + 1 if count else 720), step_s)
     with pytest.raises(InvalidValueError, match="12 h and 48 buckets"):
         fit(np.ones(count), step_s=step_s, lead_count=1)
+
+
+def by_wall_clock(start_s: int, count: int) -> FloatArray:
+    """Return counts of users who come at seven and leave at seven by the clock of Paris."""
+    clock = local_s(start_s + STEP_S * np.arange(count, dtype=np.int64), PARIS)
+    hour = clock % DAY_S / 3600
+    rate = np.where((hour >= 7) & (hour < 19), 95.0, 5.0)
+    return np.random.default_rng(3).poisson(rate).astype(np.float64)
+
+
+@pytest.mark.parametrize("change_s", [1_774_746_000, 1_792_890_000])  # spring, autumn 2026
+def test_days_follow_the_wall_clock_across_a_clock_change(change_s: int) -> None:
+    first = 20 * PER_DAY
+    start_s = change_s - first * STEP_S - DAY_S // 4
+    values = by_wall_clock(start_s, first + PER_DAY + LEADS)
+    closed = np.arange(first, first + PER_DAY)
+    truth = values[closed[:, None] + np.arange(LEADS)]
+    error = {
+        zone: np.abs(
+            issue(
+                fit(values[:first], step_s=STEP_S, lead_count=LEADS, start_s=start_s, zone=zone),
+                values,
+                closed,
+            )[:, :, MEDIAN]
+            - truth
+        ).sum()
+        for zone in (PARIS, None)
+    }
+    assert error[PARIS] < 0.75 * error[None]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_a_clock_that_never_changes_changes_nothing(zone: str) -> None:
+    values = daily(9.3)
+    plain = fit(values, step_s=STEP_S, lead_count=LEADS)
+    zoned = fit(values, step_s=STEP_S, lead_count=LEADS, start_s=1_774_746_000, zone=ZoneInfo(zone))
+    for name in plain.__struct_fields__:
+        assert (
+            np.asarray(getattr(plain, name)).tobytes() == np.asarray(getattr(zoned, name)).tobytes()
+        )
 
 
 class Recipe(NamedTuple):

@@ -20,6 +20,7 @@ from foretide.forecast.coldstart import short_quantiles
 from foretide.forecast.days import Floats
 from foretide.forecast.fitted import Fitted, decoded, encoded, row_of
 from foretide.forecast.issue import Answer, Past, issue
+from foretide.forecast.short_lead import RECENT_DAYS
 from foretide.forecast.views import DAYS_FOR_WEEKS_ALONE, View, blended, views_of
 from foretide.model.demand import Demand
 from foretide.model.forecast import Forecast
@@ -160,6 +161,7 @@ def answered(
         zone=timezone,
         finest_s=FINEST_S,
         quantiles_of=quantiles_of,
+        recent_days=RECENT_DAYS,
     )
 
 

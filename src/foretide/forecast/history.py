@@ -16,12 +16,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from foretide.forecast.base import DAY_S, first_step, step_count
-from foretide.forecast.bins import Grid, bin_s, gathered
+from foretide.forecast.base import DAY_S, step_count
+from foretide.forecast.bins import Grid, bin_s, by_day, gathered
 from foretide.forecast.wallclock import IntArray, epoch_s, local_s
 from foretide.model.demand import Demand, FloatArray
 
 DAYS_MAX = 56
+_DAYS_AHEAD = 7
 _WEEK_S, _HOUR_S = 7 * DAY_S, 3600
 # About this many bins of history are worked on together: they fit in a processor's cache.
 _CHUNK_BINS = 100_000
@@ -50,6 +51,13 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         the bucket still open.
     weekend : ndarray of bool, shape (days of history + 7, bins per day)
         Whether a bin falls on a Saturday or Sunday; row `days of history` is the first ahead.
+    step_s : int
+        Length of a bucket in seconds.
+    recent : ndarray, shape (series, days, buckets per day)
+        Amounts of the last days, ending with the last closed bucket; NaN where nothing was
+        observed. No days when they were not asked for, or the clock changes within hours.
+    open_count : int
+        Buckets between the last closed one and the forecast's start, 0 or 1.
     """
 
     members: IntArray
@@ -60,6 +68,38 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     share: FloatArray
     silent_s: FloatArray
     weekend: npt.NDArray[np.bool_]
+    step_s: int
+    recent: FloatArray
+    open_count: int
+
+    def at_steps(self, bins: FloatArray) -> FloatArray:
+        """Return what is said of bins ahead at each step, shape (series, steps, levels).
+
+        Parameters
+        ----------
+        bins : ndarray, shape (series, bins ahead, levels)
+        """
+        series, steps = self.share.shape
+        per_bin = int(np.searchsorted(self.position, 1))
+        count = -(-steps // per_bin)
+        even = np.arange(steps, dtype=np.int64) // per_bin
+        if not np.array_equal(self.position, even):
+            return bins[:, self.position] * self.share[:, :, None]
+        if per_bin == 1:
+            return bins[:, :steps].copy()
+        share = np.ones((series, count * per_bin))
+        share[:, :steps] = self.share
+        found = bins[:, :count, None] * share.reshape(series, count, per_bin, 1)
+        return found.reshape(series, count * per_bin, -1)[:, :steps]
+
+
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    # What is wanted of the past.
+    issued_s: int
+    horizon_s: int
+    zone: ZoneInfo
+    finest_s: int
+    recent_days: int
 
 
 class _Span(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -84,6 +124,7 @@ def chunks(
     horizon_s: int,
     zone: ZoneInfo,
     finest_s: int,
+    recent_days: int = 0,
 ) -> list[Chunk]:
     """Lay out what was known at `issued_at` in chunks of series with equally many days.
 
@@ -99,33 +140,44 @@ def chunks(
         Whose wall clock the days follow.
     finest_s : int
         Buckets shorter than this are gathered into bins of at least this many seconds.
+    recent_days : int
+        So many of the last days are wanted bucket by bucket too.
 
     Returns
     -------
     list of Chunk
         Every series that was ever observed is a member of exactly one.
     """
+    asked = _Asked(
+        issued_s=epoch_s(issued_at),
+        horizon_s=horizon_s,
+        zone=zone,
+        finest_s=finest_s,
+        recent_days=recent_days,
+    )
     spans: dict[_Span, list[_Past]] = defaultdict(list)
     for index, demand in enumerate(demands):
-        found = _last_days(index, demand, issued_at)
+        found = _last_days(index, demand, asked.issued_s)
         if found is not None:
             spans[found[0]].append(found[1])
     laid: list[Chunk] = []
     for span in sorted(spans):
-        laid.extend(_lay_out(span, spans[span], horizon_s, zone, finest_s))
+        laid.extend(_lay_out(span, spans[span], asked))
     return laid
 
 
-def _last_days(index: int, demand: Demand, issued_at: datetime) -> tuple[_Span, _Past] | None:
+def _last_days(index: int, demand: Demand, issued_s: int) -> tuple[_Span, _Past] | None:
     # The observed past a forecast may use. Silence of weeks is closed by moving the past forward
     # by whole weeks: old weekdays tell more about the next ones than nothing does.
     step_s, start_s = demand.step_s, epoch_s(demand.start)
-    closed = min(max((epoch_s(issued_at) - start_s) // step_s, 0), len(demand.values))
-    seen = np.flatnonzero(np.isfinite(demand.values[:closed]))
-    if not len(seen):
+    closed = min(max((issued_s - start_s) // step_s, 0), len(demand.values))
+    seen = np.isfinite(demand.values[:closed])
+    begin = int(seen.argmax()) if closed else 0
+    if not closed or not seen[begin]:
         return None
-    first_s = epoch_s(first_step(demand, issued_at))
-    begin, last = int(seen[0]), int(seen[-1]) + 1
+    # The first bucket of the grid that starts at or after the instant.
+    first_s = start_s - (start_s - issued_s) // step_s * step_s
+    last = closed - int(seen[::-1].argmax())
     silent_s = first_s - (start_s + last * step_s)
     moved_s = 0 if _WEEK_S % step_s else silent_s // _WEEK_S * _WEEK_S
     end_count = (silent_s - moved_s) // step_s
@@ -152,25 +204,26 @@ def _bucket_count(days: int, step_s: int) -> int:
     return -(-(days + 1) * DAY_S // step_s)
 
 
-def _lay_out(
-    span: _Span, pasts: list[_Past], horizon_s: int, zone: ZoneInfo, finest_s: int
-) -> list[Chunk]:
-    length_s = bin_s(span.step_s, finest_s)
+def _lay_out(span: _Span, pasts: list[_Past], asked: _Asked) -> list[Chunk]:
+    length_s = bin_s(span.step_s, asked.finest_s)
     per_day, rows = DAY_S // length_s, max(span.days, 1)
     count = _bucket_count(span.days, span.step_s)
-    steps = step_count(span.step_s, horizon_s)
+    steps = step_count(span.step_s, asked.horizon_s)
     utc_s = span.first_s + span.step_s * np.arange(-count, steps, dtype=np.int64)
-    clock = local_s(utc_s, zone)
+    clock = local_s(utc_s, asked.zone)
     grid = Grid(past=clock[:count], ahead=clock[count:], step_s=span.step_s, length_s=length_s)
     position: IntArray = (grid.ahead - grid.ahead[0]) // length_s
     # Where DST begins within the horizon the last hour lies a bin beyond it: take the day before.
-    bins_ahead = -(-horizon_s // DAY_S) * per_day
+    bins_ahead = -(-asked.horizon_s // DAY_S) * per_day
     position = np.where(position >= bins_ahead, position - per_day, position)
+    weekend = _weekend(int(grid.ahead[0]), length_s, rows, _DAYS_AHEAD)
+    open_count = int(span.first_s > asked.issued_s)
     size = max(1, _CHUNK_BINS // (rows * per_day))
     laid: list[Chunk] = []
     for at in range(0, len(pasts), size):
         part = pasts[at : at + size]
-        bins, sampled, share = gathered(_aligned(part, count), grid, rows * per_day)
+        values = _aligned(part, count)
+        bins, sampled, share = gathered(values, grid, rows * per_day)
         laid.append(
             Chunk(
                 members=np.array([one.index for one in part], dtype=np.int64),
@@ -180,7 +233,10 @@ def _lay_out(
                 position=position,
                 share=share,
                 silent_s=np.array([one.silent_s for one in part], dtype=np.float64),
-                weekend=_weekend(int(grid.ahead[0]), length_s, rows, 7),
+                weekend=weekend,
+                step_s=span.step_s,
+                recent=by_day(values, grid, min(rows, asked.recent_days), open_count),
+                open_count=open_count,
             )
         )
     return laid

@@ -14,6 +14,7 @@ from foretide.forecast.base import DAY_S, check_asked, first_step, step_count
 from foretide.forecast.coldstart import silent_quantiles, unseen_quantiles
 from foretide.forecast.days import Days, Floats, masked, picked
 from foretide.forecast.history import Chunk, chunks
+from foretide.forecast.short_lead import refined
 from foretide.model.demand import Demand, FloatArray
 from foretide.model.forecast import Forecast
 
@@ -86,6 +87,7 @@ def issue(
     zone: ZoneInfo,
     finest_s: int,
     quantiles_of: QuantilesOf,
+    recent_days: int = 0,
 ) -> list[Forecast]:
     """Forecast every demand with a model that works on days of chunks of series.
 
@@ -99,6 +101,8 @@ def issue(
         Shorter buckets are gathered into bins of at least this many seconds.
     quantiles_of : callable
         Takes a chunk's past, the days ahead and the levels.
+    recent_days : int
+        With any, the first two hours of short buckets follow from the present, by so many days.
 
     Returns
     -------
@@ -115,14 +119,20 @@ def issue(
     # which the others are moved away, is always there.
     known = tuple(sorted({*levels, 0.5}))
     asked = [known.index(level) for level in levels]
+    is_part = len(asked) < len(known)
     found: dict[int, tuple[FloatArray, str]] = {}
     for chunk in chunks(
-        demands, issued_at=issued_at, horizon_s=horizon_s, zone=zone, finest_s=finest_s
+        demands,
+        issued_at=issued_at,
+        horizon_s=horizon_s,
+        zone=zone,
+        finest_s=finest_s,
+        recent_days=recent_days,
     ):
         ids = tuple(demands[int(index)].series_id for index in chunk.members)
         values, notes = _answered(chunk, ids, -(-horizon_s // DAY_S), known, quantiles_of)
         for row, index in enumerate(chunk.members):
-            found[int(index)] = (values[row][:, asked], notes[row])
+            found[int(index)] = (values[row][:, asked] if is_part else values[row], notes[row])
     return [
         Forecast(
             series_id=demand.series_id,
@@ -165,13 +175,14 @@ def _answered(
     answer = quantiles_of(past, days_ahead, levels)
     series = len(chunk.members)
     bins = answer.quantiles.reshape(series, -1, len(levels)).astype(np.float64)
-    values = _aged(bins, levels, chunk.silent_s)[:, chunk.position]
-    values = values * chunk.share[:, :, None] * scale
-    values = np.minimum(values, _CEILING * np.minimum(highest, 1e300)[:, None, None])
+    # Steps are many and bins are few: everything but the steps' usual shares is done on bins.
+    bins = np.maximum.accumulate(np.maximum(_aged(bins, levels, chunk.silent_s), 0), axis=2)
+    bins = np.minimum(bins * scale, _CEILING * np.minimum(highest, 1e300)[:, None, None])
+    values = chunk.at_steps(bins)
     empty = highest == 0
     if empty.any():
         values[empty] = silent_quantiles(levels, chunk.whole_days)
-    values = np.maximum.accumulate(np.maximum(values, 0), axis=2)
+    values = refined(values, chunk, levels)
     return values, [
         _note(answer.note, bool(empty[row]), float(chunk.silent_s[row])) for row in range(series)
     ]

@@ -13,13 +13,21 @@ with a whole day of others: sums run in a fixed order, and nothing is drawn from
 from __future__ import annotations
 
 from statistics import NormalDist
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from foretide.errors import InvalidValueError
-from foretide.forecast.profile import DayTable, day_rows, day_table, trailing_mean
+from foretide.forecast.profile import (
+    DayTable,
+    day_rows,
+    day_table,
+    on_wall,
+    trailing_mean,
+    wall_places,
+)
 from foretide.forecast.wallclock import IntArray
 from foretide.model.demand import FloatArray
 
@@ -102,7 +110,14 @@ def has_history(values: FloatArray, step_s: int) -> bool:
     return seen * step_s >= MIN_HISTORY_S and seen >= MIN_HISTORY_COUNT
 
 
-def fit(values: FloatArray, *, step_s: int, lead_count: int) -> Nowcast:
+def fit(
+    values: FloatArray,
+    *,
+    step_s: int,
+    lead_count: int,
+    start_s: int = 0,
+    zone: ZoneInfo | None = None,
+) -> Nowcast:
     """Learn from a history how the buckets after any closed bucket follow.
 
     Parameters
@@ -113,6 +128,11 @@ def fit(values: FloatArray, *, step_s: int, lead_count: int) -> Nowcast:
         Length of a bucket in seconds.
     lead_count : int
         How many buckets ahead quantiles are wanted, >= 1.
+    start_s : int
+        When the first bucket began, in seconds from the epoch; only needed with a zone.
+    zone : ZoneInfo, optional
+        Whose wall clock days follow, so that a day after a clock change is told of by the same
+        hours of the days before it. Without one all days have 24 hours.
 
     Returns
     -------
@@ -128,20 +148,25 @@ def fit(values: FloatArray, *, step_s: int, lead_count: int) -> Nowcast:
         raise InvalidValueError("a nowcast needs 12 h and 48 buckets of observed demand")
     per_day = DAY_S // step_s
     root = np.sqrt(values)
-    rows = day_rows(root, per_day)
+    places = wall_places(len(values), 2 * per_day, step_s=step_s, start_s=start_s, zone=zone)
+    rows = day_rows(on_wall(root, places[: len(root)]), per_day)
     first_row = max(0, len(rows) - _FIT_DAYS)
     table = _table(rows, first_row, step_s)
-    anchor = len(values) - (len(rows) - first_row) * per_day
+    anchor = (first_row - len(rows)) * per_day
     # a history that does not fill its first day begins within it
-    begin = max(anchor, 0)
+    begin = int(np.argmax(places >= anchor))
+    places = places[begin:]
+    # where DST begins the last hour of two days lies beyond the table: it is a day earlier's
+    at = np.where(places >= 2 * per_day, places - per_day, places) - anchor
+    at = np.maximum(at, 0)  # and an hour repeated at the very beginning is the first one's
     flat = {
-        name: np.ascontiguousarray(part.ravel()[begin - anchor :])
+        name: part.ravel()[at]
         for name, part in (
             ("profile", table.smooth), ("wander", table.wander), ("weekly", table.weekly),
         )
     }  # fmt: skip
     off = root[begin:] - flat["profile"][: len(root) - begin]
-    typical = _typical(off, per_day, len(flat["profile"]), step_s)
+    typical = _typical(off, places, per_day, step_s)
     level = float(np.nanmean(root))
     draft = Nowcast(
         first=len(values), step_s=step_s, anchor=begin, **flat, typical=typical,
@@ -214,10 +239,10 @@ def _table(rows: FloatArray, first_row: int, step_s: int) -> DayTable:
     return table
 
 
-def _typical(off: FloatArray, per_day: int, length: int, step_s: int) -> FloatArray:
+def _typical(off: FloatArray, places: IntArray, per_day: int, step_s: int) -> FloatArray:
     """Return how restless demand usually is at each time of day, over the whole table."""
     moves = np.abs(np.diff(off, prepend=np.nan))
-    rows = day_rows(moves, per_day)
+    rows = day_rows(on_wall(moves, places[: len(moves)]), per_day)
     table = day_table(
         rows, first_row=len(rows), memory_days=_MEMORY_DAYS,
         half_life_days=_HALF_LIFE_DAYS, half_width=2 * _SMOOTH_S // step_s,
@@ -226,7 +251,7 @@ def _typical(off: FloatArray, per_day: int, length: int, step_s: int) -> FloatAr
     mean = float(np.nanmean(moves)) if np.isfinite(moves).any() else 0.0
     day = np.where(np.isfinite(day), day, mean)
     # the same day, laid out backwards and forwards from the end of the history
-    return day[(np.arange(length) - len(off)) % per_day]
+    return day[places % per_day]
 
 
 def _state(nowcast: Nowcast, off: FloatArray) -> _State:

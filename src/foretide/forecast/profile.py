@@ -6,9 +6,12 @@ the last full day, whatever the hour at which it ends.
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import msgspec
 import numpy as np
 
+from foretide.forecast.wallclock import IntArray, local_s
 from foretide.model.demand import FloatArray
 
 
@@ -51,6 +54,58 @@ def day_rows(values: FloatArray, buckets_per_day: int, first_row: int = 0) -> Fl
     padded = np.full(rows * buckets_per_day, np.nan)
     padded[len(padded) - len(values) :] = values
     return padded.reshape(rows, buckets_per_day)[first_row:]
+
+
+def wall_places(
+    count: int, ahead: int, *, step_s: int, start_s: int, zone: ZoneInfo | None
+) -> IntArray:
+    """Return where buckets stand on the wall clock, counted from the end of the history.
+
+    Parameters
+    ----------
+    count, ahead : int
+        Buckets of history, and after it.
+    step_s : int
+        Length of a bucket in seconds.
+    start_s : int
+        When the first bucket began, in seconds from the epoch.
+    zone : ZoneInfo or None
+        Whose wall clock; None for one that never changes.
+
+    Returns
+    -------
+    ndarray of int, shape (count + ahead,)
+        0 for the first bucket after the history. Where DST begins places are left out, where it
+        ends they come twice.
+    """
+    steps = np.arange(count + ahead, dtype=np.int64)
+    if zone is None:
+        return steps - count
+    clock = local_s(start_s + steps * step_s, zone)
+    return (clock - clock[count]) // step_s
+
+
+def on_wall(values: FloatArray, places: IntArray) -> FloatArray:
+    """Return a history as the wall clock showed it.
+
+    Parameters
+    ----------
+    values : ndarray, shape (buckets,)
+        History.
+    places : ndarray of int, shape (buckets,)
+        From `wall_places`; all < 0.
+
+    Returns
+    -------
+    ndarray, shape (places before the end,)
+        NaN in an hour that DST skipped; of one that it repeated the second counts.
+    """
+    if (np.diff(places) == 1).all():
+        return values
+    first = int(places.min())
+    found = np.full(-first, np.nan)
+    found[places - first] = values
+    return found
 
 
 def weighted_mean(rows: FloatArray, weights: FloatArray) -> FloatArray:
