@@ -94,3 +94,40 @@ def test_the_future_is_not_looked_at() -> None:
         for demand in (whole, spoilt)
     )  # fmt: skip
     np.testing.assert_array_equal(one.values, other.values)
+
+
+def by_the_minute(seed: int, days: float) -> Demand:
+    minutes = np.arange(int(days * 1440))
+    rate = rate_of(minutes / 60) / 10
+    values = np.random.default_rng(seed).poisson(rate).astype(np.float64)
+    return Demand(series_id=f"app/m{seed}", start=START, step_s=60, values=values)
+
+
+def test_peaks_of_minutes_are_those_of_single_minutes() -> None:
+    wholes = [by_the_minute(seed, 24) for seed in range(8)]
+    at = START + timedelta(days=21, seconds=17 * 60)
+    found = maxima(
+        wholes, issued_at=at, horizon_s=2 * 86_400, window_s=3 * 3600, levels=LEVELS,
+        timezone=UTC_ZONE,
+    )  # fmt: skip
+    begin = 21 * 1440 + 17
+    peaks = np.stack([one.values[begin : begin + 2880].reshape(-1, 180).max(1) for one in wholes])
+    values = np.stack([one.values for one in found])
+    assert found[0].start == at
+    share = (peaks[:, :, None] <= values).mean(axis=(0, 1))
+    np.testing.assert_allclose(share, LEVELS, atol=0.13)
+
+
+@pytest.mark.parametrize("silent_min", [0, 7, 400])
+def test_minutes_that_end_early_are_answered(silent_min: int) -> None:
+    whole = by_the_minute(0, 10)
+    demand = Demand(
+        series_id="app/f", start=START, step_s=60, values=whole.values[: 14_400 - silent_min]
+    )
+    (found,) = maxima(
+        [demand], issued_at=whole.end - timedelta(seconds=30), horizon_s=86_400, window_s=3600,
+        levels=LEVELS, timezone=UTC_ZONE,
+    )  # fmt: skip
+    assert found.start == whole.end
+    assert found.values.shape == (24, 3)
+    assert (found.values[:, 2] > 0).all()

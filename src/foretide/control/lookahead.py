@@ -7,6 +7,7 @@ work on a few hours at once, a live loop minute by minute: the numbers are the s
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from foretide.control.special_days import SpecialDays
 from foretide.errors import InvalidValueError
 from foretide.forecast.nowcast import DAY_S, NOWCAST_LEVELS, Nowcast, fit, has_history, issue
-from foretide.forecast.wallclock import IntArray
+from foretide.forecast.wallclock import IntArray, epoch_s
 from foretide.model.calendar import Calendar
 from foretide.model.demand import Demand, FloatArray
 from foretide.plan.need import Need, NeedBlock, low_width_bound, needs
@@ -151,7 +152,13 @@ class Lookahead:
         if not has_history(usual, step_s):
             self._nowcast = None  # the last fit is too old to go on with
             return
-        self._nowcast = fit(usual, step_s=step_s, lead_count=lead_count)
+        self._nowcast = fit(
+            usual,
+            step_s=step_s,
+            lead_count=lead_count,
+            start_s=epoch_s(self._demand.start),
+            zone=ZoneInfo(self._calendar.timezone),
+        )
         recent = known[-_PEAK_DAYS * per_day :]
         self._peak_rps = float(np.quantile(recent[np.isfinite(recent)], _PEAK_LEVEL))
         widths = np.concatenate([*self._widths, np.empty(0)])[-_WIDTH_DAYS * DAY_S // MINUTE_S :]

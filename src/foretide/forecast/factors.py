@@ -18,7 +18,7 @@ from foretide.forecast.uplift import learned_uplift
 from foretide.forecast.usual import usual_days
 from foretide.forecast.wallclock import IntArray, epoch_s, local_s
 from foretide.model.calendar import Calendar, Outage
-from foretide.model.demand import Demand, FloatArray
+from foretide.model.demand import AMOUNT_MAX, Demand, FloatArray
 
 _MEMORY_DAYS = 400
 # Below this a day was all but closed: divided out, its noise would be taken for demand.
@@ -115,7 +115,7 @@ def factors(
         known = usual[skipped:]
         found = _moved(known, starts_s, step_s, occasions, calendar)
         factor[skipped:], stray[skipped:] = found.factor, found.stray
-        usual = np.concatenate([usual[:skipped], _divided(known, found)])
+        usual = np.minimum(np.concatenate([usual[:skipped], _divided(known, found)]), AMOUNT_MAX)
         effects = _effects(found, occasions, len(known))
     return Factors(
         past=factor[:count],

@@ -32,8 +32,6 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Whole days of history, 0 ... 56.
     days, sampled : Days, shape (series, max(whole_days, 1), bins)
         Bin means, and one single bucket of each bin, relative to each series' recent mean.
-    highest : Days, shape of `days`
-        The highest single bucket of each bin, over its usual share of it.
     weekend : ndarray of bool, shape (days + 7, bins)
         Whether a bin falls on a Saturday or Sunday.
     series_ids : tuple of str
@@ -44,7 +42,6 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     whole_days: int
     days: Days
     sampled: Days
-    highest: Days
     weekend: npt.NDArray[np.bool_]
 
     def rows(self, chosen: Sequence[int]) -> Past:
@@ -54,7 +51,6 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             whole_days=self.whole_days,
             days=picked(self.days, chosen),
             sampled=picked(self.sampled, chosen),
-            highest=picked(self.highest, chosen),
             weekend=self.weekend,
         )
 
@@ -164,12 +160,14 @@ def _answered(
 ) -> tuple[FloatArray, list[str]]:
     # Quantiles at each step, shape (series, steps, levels), and a note for each series.
     scale, highest = _scales(chunk.bins)
+    days = masked(chunk.bins / scale)
+    # where a bin is one bucket both are the same
+    is_same = np.may_share_memory(chunk.bins, chunk.sampled)
     past = Past(
         series_ids=ids,
         whole_days=chunk.whole_days,
-        days=masked(chunk.bins / scale),
-        sampled=masked(chunk.sampled / scale),
-        highest=masked(chunk.sampled / scale),
+        days=days,
+        sampled=days if is_same else masked(chunk.sampled / scale),
         weekend=chunk.weekend,
     )
     answer = quantiles_of(past, days_ahead, levels)

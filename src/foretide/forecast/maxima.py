@@ -9,20 +9,23 @@ highest of the forecast, gives their quantiles by window of the day and day ahea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 
 from foretide.errors import InvalidValueError
-from foretide.forecast.base import DAY_S
+from foretide.forecast.base import DAY_S, first_step
 from foretide.forecast.conformal import moved, spread_of, wander_of
 from foretide.forecast.days import Floats, mean_level
-from foretide.forecast.fleet import answered
+from foretide.forecast.fleet import FINEST_S, answered
 from foretide.forecast.issue import Past
 from foretide.forecast.views import View, outcomes, views_of
 from foretide.model.demand import Demand, FloatArray
+
+# Lengths to which short buckets are gathered, by their peaks; the longest that fits.
+_GATHERED_S = (1800, 900, 600, 300)
 
 
 class Maxima(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -100,7 +103,7 @@ def maxima(
         return np.repeat(found, width, axis=2)
 
     forecasts = answered(
-        demands,
+        [_peaks_of(demand, issued_at, window_s) for demand in demands],
         issued_at=issued_at,
         horizon_s=horizon_s,
         levels=levels,
@@ -121,13 +124,37 @@ def maxima(
     ]
 
 
+def _peaks_of(demand: Demand, issued_at: datetime, window_s: int) -> Demand:
+    # Short buckets are gathered before they are forecast, and a mean of them has no peak: so their
+    # peaks are, on a grid that meets the windows.
+    if demand.step_s >= FINEST_S:
+        return demand
+    length_s = next(
+        (one for one in _GATHERED_S if window_s % one == 0 and one % demand.step_s == 0), window_s
+    )
+    size = length_s // demand.step_s
+    before = (first_step(demand, issued_at) - demand.start) // timedelta(seconds=demand.step_s)
+    begin = max(before, 0) % size
+    count = max(min(before, len(demand.values)) - begin, 0) // size
+    values = demand.values[begin : begin + count * size].reshape(count, size)
+    # A stretch of which less than half was observed may have peaked unseen.
+    is_known = np.isfinite(values).mean(axis=1) >= 0.5
+    peaks = np.where(np.isfinite(values), values, -1.0).max(axis=1, initial=-1.0)
+    return Demand(
+        series_id=demand.series_id,
+        start=demand.start + timedelta(seconds=begin * demand.step_s),
+        step_s=length_s,
+        values=np.where(is_known, peaks, np.nan),
+    )
+
+
 def _highest(values: FloatArray, steps: int) -> FloatArray:
     return np.maximum.reduceat(values, np.arange(0, len(values), steps), axis=0)
 
 
 def _peaks(past: Past, view: View, width: int, levels: tuple[float, ...]) -> Floats:
     # Quantiles of the peak of every window, shape (series, 7, windows a day, levels).
-    actual, seen = outcomes(past.highest, view.first)
+    actual, seen = outcomes(past.sampled, view.first)
     expected = _of_windows(np.sqrt(view.past_centre), width)
     came, known = _of_windows(np.sqrt(actual), width), _whole(seen, width)
     # The highest of what strays lies above the highest of what was expected: by so much.
