@@ -13,7 +13,6 @@ from foretide.forecast.days import Floats, decay
 
 _STRAY_IGNORED, _STRAY_CERTAIN = 2.0, 3.5
 _RATIO_BOUND = 8.0
-_QUIET_SHARE = 0.3
 _HALF_LIFE_DAYS = 60.0
 _LEAST_STRAY = 0.02
 _SEEN_LEAST = 0.4
@@ -112,21 +111,15 @@ def _roots(expected: Floats, actual: Floats, seen: Floats) -> tuple[Floats, Floa
     )
 
 
-def _ratio(early: tuple[Floats, Floats], late: tuple[Floats, Floats]) -> Floats:
-    # New level / old, by the quarter day that strayed less; 1 where the two disagree. A quarter of
-    # which next to nothing is expected (closed, or not observed) follows the other.
-    first, second = (
+def _ratio(*before: tuple[Floats, Floats]) -> Floats:
+    # New level / old, by the quarter day that strayed less; 1 where the two disagree.
+    early, late = (
         np.clip(
             np.square(actually) / np.maximum(np.square(expected), 1e-6),
             1 / _RATIO_BOUND,
             _RATIO_BOUND,
         )
-        for expected, actually in (early, late)
+        for expected, actually in before
     )
-    least = _QUIET_SHARE * np.maximum(early[0], late[0])
-    first, second = (
-        np.where(early[0] < least, second, first),
-        np.where(late[0] < least, first, second),
-    )
-    up, down = np.minimum(first, second), np.maximum(first, second)
+    up, down = np.minimum(early, late), np.maximum(early, late)
     return np.where(up > 1, up, np.where(down < 1, down, np.float32(1)))
