@@ -141,7 +141,7 @@ def test_an_answer_is_kept_for_the_very_same_question(tmp_path: Path) -> None:
 
 
 def test_lightgbm_is_taught_nothing_later() -> None:
-    pytest.importorskip("lightgbm")
+    pytest.importorskip("lightgbm", reason="needs the extra foretide[gbm]")
     rival: Any = import_module("forecasting.lightgbm_rival")
     (case, *_) = asked(60, noise=0.2)
     values = case.past.values

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from foretide.cli import asked
@@ -74,10 +75,8 @@ def peaks(
     """
     window_s = duration_s("--window", window)
     levels = asked.levels(quantile or [])
-    file = asked.table_among(what or [])
-    asked.check_writable("--out", out, taken=[file])
-    place = Place(zone=asked.zone(timezone or "UTC"), country=country, subdivision=subdivision)
-    works, horizon_s = _works(what or [], file, at, horizon, place, bool(timezone), config, store)
+    users = _Users(timezone=timezone, country=country, subdivision=subdivision)
+    works, horizon_s = _works(what or [], at, horizon, users, out, config, store)
     from foretide.control.windows import peaks_of
 
     def found() -> Iterator[list[Maxima]]:
@@ -121,10 +120,8 @@ def paths(
     """
     if out is None:
         raise InputError("--out: is missing; name the Parquet file to write the courses to")
-    file = asked.table_among(what or [])
-    asked.check_writable("--out", out, taken=[file])
-    place = Place(zone=asked.zone(timezone or "UTC"), country=country, subdivision=subdivision)
-    works, horizon_s = _works(what or [], file, at, horizon, place, bool(timezone), config, store)
+    users = _Users(timezone=timezone, country=country, subdivision=subdivision)
+    works, horizon_s = _works(what or [], at, horizon, users, out, config, store)
     from foretide.cli.path_table import write_paths
     from foretide.control.windows import paths_of
 
@@ -141,16 +138,29 @@ def paths(
     typer.echo(f"{write_paths(out, found()):,} rows written to {out}")
 
 
+class _Users(msgspec.Struct, frozen=True, kw_only=True):
+    # Where they live, as typed; empty: not said.
+    timezone: str
+    country: str
+    subdivision: str
+
+
 def _works(
     words: Sequence[str],
-    file: Path | None,
     at: str,
     horizon: str,
-    place: Place,
-    has_zone: bool,
+    users: _Users,
+    out: Path | None,
     config: Path | None,
     store: Path | None,
 ) -> tuple[list[Work], int]:
+    file = asked.table_among(words)
+    asked.check_writable("--out", out, taken=[file])
+    place = Place(
+        zone=asked.zone(users.timezone or "UTC"),
+        country=users.country,
+        subdivision=users.subdivision,
+    )
     from foretide.forecast.fleet import Fleet
 
     instants = asked.instants([at] if at else [])
@@ -169,15 +179,13 @@ def _works(
     with Warehouse(store_of(store, settings, folder)) as warehouse:
         works = works_in(
             warehouse, named_in(warehouse, words), Fleet(), settings, instants=instants,
-            zone=place.zone if has_zone else None, step_s=None, horizon_s=horizon_s,
+            zone=place.zone if users.timezone else None, step_s=None, horizon_s=horizon_s,
         )  # fmt: skip
         check_history(warehouse.path, works)
     return works, horizon_s
 
 
 def _parts(works: Sequence[Work], label: str) -> Iterator[tuple[Work, Work]]:
-    import msgspec
-
     done, total = 0, sum(len(work.demands) for work in works)
     with progress(label) as moved:
         for work in works:
@@ -189,8 +197,6 @@ def _parts(works: Sequence[Work], label: str) -> Iterator[tuple[Work, Work]]:
 
 
 def _calendar(work: Work) -> Calendar:
-    import msgspec
-
     return msgspec.structs.replace(work.calendar, timezone=work.zone.key)
 
 

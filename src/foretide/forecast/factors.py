@@ -23,7 +23,6 @@ from foretide.model.demand import AMOUNT_MAX, Demand, FloatArray
 _MEMORY_DAYS = 400
 # Below this a day was all but closed: divided out, its noise would be taken for demand.
 _LEAST_FACTOR = 0.15
-_PLAIN_LOG = 0.01
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):

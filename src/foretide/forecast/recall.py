@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from foretide.forecast.base import DAY_S, Forecaster
-from foretide.forecast.levels import LEVELS, normal_quantiles
+from foretide.forecast.levels import LEVELS, at_scores, normal_quantiles
 from foretide.model.demand import Demand, FloatArray
 from foretide.model.forecast import Forecast
 
@@ -172,7 +172,7 @@ def _corrected(
         if memory:
             stretch = np.clip(memory.stretch[ahead], _STRETCH_LEAST, _STRETCH_MOST)
             scores = wanted * (1 + share * (stretch - 1))
-        values[at] = _read_off(one.values[at], scores)
+        values[at] = at_scores(one.values[at], scores)
     return Forecast(
         series_id=one.series_id,
         model=one.model,
@@ -183,12 +183,3 @@ def _corrected(
         values=np.maximum.accumulate(np.maximum(values, 0), axis=1),
         note=one.note,
     )
-
-
-def _read_off(quantiles: FloatArray, scores: FloatArray) -> FloatArray:
-    # Quantiles at normal scores, between (and beyond) those at `LEVELS` in a straight line.
-    known = normal_quantiles(LEVELS).astype(np.float64)
-    above = np.clip(np.searchsorted(known, scores), 1, len(known) - 1)
-    part = (scores - known[above - 1]) / (known[above] - known[above - 1])
-    low, high = quantiles[:, above - 1], quantiles[:, above]
-    return low + part * (high - low)
