@@ -34,7 +34,8 @@ def recalling(
     """
     since = now - timedelta(days=MEMORY_DAYS, seconds=HORIZON_MAX_S)
     memories: dict[str, Memory] = {}
-    for series_id in series:
+    remembering = warehouse.series_forecast_by(forecaster.name, since=since)
+    for series_id in remembering.intersection(series):
         issued = [
             Issued(forecast=one.kept.forecast, actual=one.actual)
             for one in matured(

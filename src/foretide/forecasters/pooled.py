@@ -20,6 +20,7 @@ from foretide.forecast.days import Floats
 from foretide.forecast.issue import Answer
 from foretide.forecasters.intervals import calibrated, origin_rows
 from foretide.forecasters.kept import opened, sealed
+from foretide.forecasters.learning import LearnsFirst
 from foretide.forecasters.pupils import (
     FIRST_ROW,
     Pupil,
@@ -69,7 +70,7 @@ class _Learned(msgspec.Struct, frozen=True, kw_only=True):
     newest: bytes
 
 
-class Pooled:
+class Pooled(LearnsFirst):
     """A global model with our intervals.
 
     Parameters
@@ -87,27 +88,6 @@ class Pooled:
         self.name = learner.name
         self._learner = learner
         self._behaviour = tuple(behaviour)
-
-    def forecast(
-        self,
-        demands: Sequence[Demand],
-        *,
-        issued_at: datetime,
-        horizon_s: int,
-        levels: tuple[float, ...],
-        timezone: ZoneInfo,
-    ) -> list[Forecast]:
-        """Forecast every demand, learning from all of them; see `Forecaster.forecast`."""
-        check_asked(horizon_s, levels)
-        trained = self.train(demands, issued_at=issued_at, timezone=timezone)
-        return self.forecast_trained(
-            trained,
-            demands,
-            issued_at=issued_at,
-            horizon_s=horizon_s,
-            levels=levels,
-            timezone=timezone,
-        )
 
     def train(self, demands: Sequence[Demand], *, issued_at: datetime, timezone: ZoneInfo) -> bytes:
         """Learn from all series together; see `Trainable.train`."""

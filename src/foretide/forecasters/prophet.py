@@ -19,6 +19,7 @@ from foretide.forecast.days import Floats
 from foretide.forecast.issue import Answer
 from foretide.forecasters.intervals import calibrated, origin_rows
 from foretide.forecasters.kept import opened, sealed
+from foretide.forecasters.learning import LearnsFirst
 from foretide.forecasters.prophet_fit import DEFAULT, TUNED, Fit, Preset, fitted, value_at
 from foretide.forecasters.shown import Shown, fallback, issue_each, lacking, shown, thin
 from foretide.model.demand import Demand
@@ -36,33 +37,12 @@ class _Fits(msgspec.Struct, frozen=True, kw_only=True):
     fits: list[Fit]  # by until_s: those of earlier origins, then the present one
 
 
-class Prophet:
+class Prophet(LearnsFirst):
     """Prophet with our intervals, one fit per series and four more to see how wrong it gets."""
 
     def __init__(self, preset: Preset = DEFAULT) -> None:
         self.name = preset.name
         self._preset = preset
-
-    def forecast(
-        self,
-        demands: Sequence[Demand],
-        *,
-        issued_at: datetime,
-        horizon_s: int,
-        levels: tuple[float, ...],
-        timezone: ZoneInfo,
-    ) -> list[Forecast]:
-        """Forecast every demand; see `Forecaster.forecast`."""
-        check_asked(horizon_s, levels)
-        trained = self.train(demands, issued_at=issued_at, timezone=timezone)
-        return self.forecast_trained(
-            trained,
-            demands,
-            issued_at=issued_at,
-            horizon_s=horizon_s,
-            levels=levels,
-            timezone=timezone,
-        )
 
     def train(self, demands: Sequence[Demand], *, issued_at: datetime, timezone: ZoneInfo) -> bytes:
         """Fit every series; see `Trainable.train`."""

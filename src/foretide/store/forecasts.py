@@ -209,6 +209,16 @@ def read_forecasts_of(
     return [_kept(row) for row in rows]
 
 
+def series_forecast_by(connection: Connection, model: str, since: datetime) -> set[str]:
+    """Return the series of which a forecaster's forecasts issued at or after `since` are kept."""
+    rows = connection.execute(
+        "SELECT DISTINCT a.name, f.name FROM forecasts k JOIN features f USING (feature_id) "
+        "JOIN apps a USING (app_id) WHERE k.model = ? AND k.issued_at >= ?",
+        [model, naive(since)],
+    ).fetchall()
+    return {series_id(app, feature) for app, feature in rows}
+
+
 def known_until(connection: Connection) -> dict[tuple[str, str], datetime]:
     """Return until when the demand of each app and feature is known."""
     rows = connection.execute(_KNOWN).fetchall()

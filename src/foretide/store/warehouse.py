@@ -30,6 +30,7 @@ from foretide.store.forecasts import (
     open_forecasts,
     read_forecasts,
     read_forecasts_of,
+    series_forecast_by,
 )
 from foretide.store.key import session_key
 from foretide.store.reading import AppView, Asked, FeatureView, read_app, read_demand, read_features
@@ -246,6 +247,10 @@ class Warehouse:
     def kept_forecasts(self, forecast_ids: Sequence[int]) -> list[tuple[int, Kept]]:
         """Return kept forecasts with their numbers, in the order of these."""
         return read_forecasts(self._connection, forecast_ids)
+
+    def series_forecast_by(self, model: str, *, since: datetime) -> set[str]:
+        """Return the series of which a forecaster's forecasts issued since then are kept."""
+        return series_forecast_by(self._connection, model, since)
 
     def forecasts_of(
         self,
