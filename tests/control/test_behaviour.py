@@ -103,6 +103,21 @@ def test_one_by_one_gives_the_same_bits() -> None:
     assert fingerprint(finished(stream, calls)) == fingerprint(replayed(calls))
 
 
+def test_asking_at_any_time_changes_no_bit() -> None:
+    """What is said of a minute is worked out when somebody asks, or half an hour later."""
+    calls = part(shop(), np.arange(6000))
+    first, last = span_min(calls)
+    rng = np.random.default_rng(3)
+    asked, left = Behaviour(calls.features), Behaviour(calls.features)
+    for minute in minutes_of(calls, first, last):
+        asked.close(minute)
+        left.close(minute)
+        if rng.random() < 0.4:
+            asked.issue(LEVELS)
+    assert asked.issue(LEVELS).tobytes() == left.issue(LEVELS).tobytes()
+    assert fingerprint(asked) == fingerprint(left)
+
+
 def test_what_comes_too_late_is_left_out_and_counted() -> None:
     calls = part(shop(), np.arange(3000))
     early, rest = part(calls, np.arange(50)), part(calls, np.arange(50, 3000))

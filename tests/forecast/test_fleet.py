@@ -98,6 +98,60 @@ def test_a_new_level_is_followed() -> None:
     assert after > 1.4 * before
 
 
+@pytest.mark.parametrize("is_observed_at_night", [True, False])
+@pytest.mark.parametrize("issue_hour", [20, 24])
+def test_a_new_level_is_followed_where_nights_are_empty(
+    *, is_observed_at_night: bool, issue_hour: int
+) -> None:
+    at_h = np.arange(24 * 42 + issue_hour) % 24
+    is_open = (at_h >= 8) & (at_h < 18)
+    demand = np.random.default_rng(0).poisson(50 + 5 * np.abs(13 - at_h)).astype(np.float64)
+    values = np.where(is_open, demand, 0.0 if is_observed_at_night else np.nan)
+    doubled = values.copy()
+    doubled[-12:] *= 2
+    before, after = (
+        issued(Fleet(), one, one.end, 1).values[:, 2].mean()
+        for one in (
+            Demand(series_id="s", start=datetime(2026, 1, 5, tzinfo=UTC), step_s=3600, values=part)
+            for part in (values, doubled)
+        )
+    )
+    assert after > 1.5 * before
+
+
+@pytest.mark.parametrize("few_days", [7, 9, 13])
+def test_what_few_days_taught_serves_a_day_later_when_other_experts_join(few_days: int) -> None:
+    demand = hourly(15, 7)
+    at = demand.start + few_days * DAY
+    zone = ZoneInfo("UTC")
+    trained = Fleet().train([demand.until(at)], issued_at=at, timezone=zone)
+    for day in (at, at + DAY):
+        (found,) = Fleet().forecast_trained(
+            trained,
+            [demand.until(day)],
+            issued_at=day,
+            horizon_s=7 * 86_400,
+            levels=LEVELS,
+            timezone=zone,
+        )
+        fresh = issued(Fleet(), demand, day)
+        # What was learned now is the same; of a day ago it is near.
+        near = 1e-4 if day == at else 0.15
+        assert (np.diff(found.values, axis=1) >= 0).all()
+        np.testing.assert_allclose(found.values.mean(axis=0), fresh.values.mean(axis=0), rtol=near)
+
+
+def test_an_almost_certain_series_is_not_hedged_like_a_doubtful_one() -> None:
+    at_h = np.arange(24 * 8)
+    noise = np.random.default_rng(0).normal(1, 0.002, len(at_h))
+    values = (100 + 20 * np.sin(at_h * np.pi / 12)) * noise
+    demand = Demand(
+        series_id="s", start=datetime(2026, 1, 5, tzinfo=UTC), step_s=3600, values=values
+    )
+    found = issued(Fleet(), demand, demand.end, 1).values
+    assert (found[:, 3] / found[:, 1] < 1.02).all()
+
+
 def test_fine_buckets_are_as_wide_as_single_buckets() -> None:
     # Poisson minutes of mean 4 stray by half their level; their five-minute means by far less.
     values = np.random.default_rng(0).poisson(4.0, 1440 * 16).astype(np.float64)

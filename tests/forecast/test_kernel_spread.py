@@ -6,7 +6,7 @@ from math import comb, exp, factorial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretide.forecast.count_spread import DISPERSIONS, POISSON_AT, quantiles
@@ -35,6 +35,7 @@ def test_few_who_may_call_spread_less() -> None:
     assert np.abs(found - [quantile_of(chances, level) for level in LEVELS]).max() <= 1
 
 
+@settings(deadline=None)
 @given(mean=st.floats(0, 1e6), dispersion=st.sampled_from(range(len(DISPERSIONS))))
 def test_quantiles_rise_and_are_finite(mean: float, dispersion: int) -> None:
     found = quantiles(np.array([mean]), np.full((1, 4), dispersion), LEVELS)[0]
@@ -43,6 +44,7 @@ def test_quantiles_rise_and_are_finite(mean: float, dispersion: int) -> None:
     assert (np.diff(found) >= 0).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e4), min_size=2, max_size=2), st.floats(0, 1))
 def test_a_pool_lies_within_its_parts(means: list[float], part: float) -> None:
     index = np.full((2, len(POOL_LEVELS)), POISSON_AT)

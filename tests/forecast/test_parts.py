@@ -9,7 +9,7 @@ from foretide.errors import InvalidValueError
 from foretide.forecast.choose import combine, weights_of
 from foretide.forecast.conformal import moved, spread_of, wander_of, widened
 from foretide.forecast.correct import Carry, carry_of, corrected
-from foretide.forecast.days import Days, calmed, masked
+from foretide.forecast.days import Days, Floats, calmed, masked
 from foretide.forecast.experts import guesses
 from foretide.forecast.fitted import Fitted, decoded, encoded, row_of, stacked
 from foretide.forecast.levels import LEVELS, at_levels, normal_quantiles
@@ -26,8 +26,8 @@ def days_of(rows: int, seed: int = 0) -> Days:
     return masked(shape * rng.gamma(20, 0.05, (SERIES, rows, BINS)))
 
 
-@pytest.mark.parametrize("has_weeks", [False, True])
-def test_no_expert_knows_what_came_after_its_origin(*, has_weeks: bool) -> None:
+@pytest.mark.parametrize(("has_weeks", "has_days"), [(False, True), (True, True), (True, False)])
+def test_no_expert_knows_what_came_after_its_origin(*, has_weeks: bool, has_days: bool) -> None:
     days = days_of(30)
     weekend = np.zeros((33, BINS), dtype=np.bool_)
     values = days.values.copy()
@@ -35,7 +35,7 @@ def test_no_expert_knows_what_came_after_its_origin(*, has_weeks: bool) -> None:
     values[:, 22:] = values[:, 22:] * 0.1
     changed = Days(values=values, seen=days.seen)
     found, later = (
-        guesses(past, weekend, first=16, days_ahead=AHEAD, has_weeks=has_weeks)
+        guesses(past, weekend, first=16, days_ahead=AHEAD, has_weeks=has_weeks, has_days=has_days)
         for past in (days, changed)
     )
     for name, guess in found.items():
@@ -72,21 +72,45 @@ def test_errors_that_persist_are_carried_forward() -> None:
     assert after < 0.7 * before
 
 
+def _followed(expected: Floats, actual: Floats, seen: Floats) -> tuple[Floats, Floats]:
+    threshold = threshold_of([expected, expected], actual, seen)
+    fullest = seen[:, :, 0].sum(axis=2).max(axis=1)
+    return relevelled(
+        expected, [expected, expected], actual, seen, threshold=threshold, fullest=fullest
+    )
+
+
 def test_a_shift_is_followed_and_noise_is_not() -> None:
     rng = np.random.default_rng(0)
     combined = np.ones((SERIES, ORIGINS + 1, AHEAD, BINS), dtype=np.float32)
     actual = rng.gamma(100, 0.01, SHAPE).astype(np.float32)
     seen = np.ones_like(actual)
-    threshold = threshold_of(combined, actual, seen)
-    calm, ratio = relevelled(combined, combined, actual, seen, threshold)
+    calm, ratio = _followed(combined, actual, seen)
     assert np.abs(calm - 1).max() < 0.1
     np.testing.assert_allclose(ratio, 1, atol=0.1)
     actual[:, -1, 0, -BINS // 2 :] *= 2
-    threshold = threshold_of(combined, actual, seen)
-    shifted, ratio = relevelled(combined, combined, actual, seen, threshold)
+    shifted, ratio = _followed(combined, actual, seen)
     np.testing.assert_allclose(ratio, 2, rtol=0.15)
     np.testing.assert_array_equal(shifted[:, :-1], calm[:, :-1])
     assert (shifted[:, -1, 0] > 1.6).all()
+
+
+@pytest.mark.parametrize("is_observed_at_night", [True, False])
+def test_a_shift_is_followed_when_the_night_is_empty_or_not_observed(
+    *,
+    is_observed_at_night: bool,
+) -> None:
+    # The present is midnight: demand fell to nothing six hours ago.
+    by_day = np.where(np.arange(BINS) // (BINS // 4) % 3 == 0, 0, 1).astype(np.float32)
+    combined = np.broadcast_to(by_day, (SERIES, ORIGINS + 1, AHEAD, BINS)).copy()
+    actual = np.random.default_rng(0).gamma(100, 0.01, SHAPE).astype(np.float32) * by_day
+    seen = np.ones_like(actual)
+    if not is_observed_at_night:
+        seen *= by_day
+    actual[:, -1, 0, -BINS // 2 :] *= 2
+    shifted, ratio = _followed(combined, actual, seen)
+    np.testing.assert_allclose(ratio, 2, rtol=0.2)
+    assert (shifted[:, -1, 0, BINS // 4 : 3 * BINS // 4] > 1.6).all()
 
 
 @pytest.mark.parametrize("missing_fraction", [0.0, 0.7, 1.0])
@@ -100,6 +124,15 @@ def test_spread_rises_and_further_days_are_no_surer(missing_fraction: float) -> 
     assert (np.diff(spread.scale, axis=1) >= 0).all()
     values = moved(np.ones((SERIES, AHEAD, BINS), dtype=np.float32), spread, (0.1, 0.5, 0.77))
     assert (np.diff(values, axis=3) >= 0).all()
+
+
+def test_a_series_that_hardly_errs_is_surer_than_one_that_never_did() -> None:
+    rng = np.random.default_rng(0)
+    strays = rng.normal(0, 0.004, SHAPE).astype(np.float32)
+    seen = np.ones_like(strays)
+    hardly, never = (spread_of(part, seen, ONES, 0 * ONES) for part in (strays, 0 * strays))
+    assert (hardly.scale < 0.006).all()
+    assert (never.scale > 0.01).all()
 
 
 def test_the_spread_of_normal_strays_is_normal() -> None:
@@ -131,7 +164,8 @@ def test_gaps_are_masked_the_same_for_one_and_for_all() -> None:
     full = Days(values=whole.values, seen=np.ones_like(whole.values))
     weekend = np.zeros((30 + AHEAD, BINS), dtype=np.bool_)
     one, other = (
-        guesses(days, weekend, first=16, days_ahead=AHEAD, has_weeks=True) for days in (whole, full)
+        guesses(days, weekend, first=16, days_ahead=AHEAD, has_weeks=True, has_days=True)
+        for days in (whole, full)
     )
     for name, guess in one.items():
         np.testing.assert_array_equal(guess, other[name], err_msg=name)

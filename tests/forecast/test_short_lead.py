@@ -169,6 +169,34 @@ def test_a_series_is_known_from_its_first_event_on() -> None:
     assert np.abs(found.values[:120, 1] - actual).sum() < 0.2 * actual.sum()
 
 
+@pytest.mark.parametrize("minutes", [12, 20, 45])
+def test_a_feature_born_minutes_ago_is_forecast_by_its_last_value(minutes: int) -> None:
+    # After a week of zeros nothing can be learned yet, and what came last is all that is known.
+    demand = daily("a", 8, step_s=60, level=4000)
+    values = demand.values.copy()
+    birth = 7 * 1440
+    values[:birth] = 0
+    at = START + timedelta(minutes=birth + minutes)
+    (found,) = issued([with_values(demand, values)], at)
+    ahead = values[birth + minutes :][:60]
+    middle = found.values[:60, LEVELS.index(0.5)].sum()
+    assert 0.3 * ahead.sum() < middle < 1.5 * ahead.sum()
+
+
+@pytest.mark.parametrize("step_s", [60, 300])
+def test_a_series_that_sleeps_at_night_wakes_within_bounds(step_s: int) -> None:
+    # Spreads of the night are next to nothing; errors over them must not become those of the day.
+    rng = np.random.default_rng(4)
+    hours = np.arange(12 * DAY_S // step_s) * step_s / HOUR_S % 24
+    rate = np.where((hours >= 7) & (hours < 23), 120.0, 0.0) * step_s / HOUR_S
+    values = rng.poisson(rate).astype(np.float64)
+    demand = Demand(series_id="shop", start=START, step_s=step_s, values=values)
+    for ahead in (1, 5, 14):
+        (found,) = issued([demand], demand.end - timedelta(hours=ahead))
+        soon = found.values[: 2 * HOUR_S // step_s]
+        assert soon[:, -1].max() < 2.5 * values.max()
+
+
 @pytest.mark.parametrize("opens_at", ["2026-03-29T05:00:00+00:00", "2026-10-25T06:00:00+00:00"])
 def test_days_follow_the_wall_clock_across_daylight_saving(opens_at: str) -> None:
     # The doors open at seven by the clock of Paris, which was changed in the night.

@@ -56,7 +56,7 @@ class CallStream:
         minute = calls.ts_us // US_PER_MIN
         is_late = minute <= self.behaviour.minute
         self.late_count += int(is_late.sum())
-        self._waiting.append(_part(calls, np.flatnonzero(~is_late)))
+        self._waiting.append(_part(calls, np.flatnonzero(~is_late)) if is_late.any() else calls)
         self._latest_min = max(self._latest_min, int(minute.max()))
         self._close(self.behaviour, self._latest_min - self._lateness_min)
 
@@ -84,7 +84,8 @@ class CallStream:
         if until_min < first:
             return
         ready = minute <= until_min
-        for calls in minutes_of(_part(known, np.flatnonzero(ready)), first, until_min):
+        closed = known if ready.all() else _part(known, np.flatnonzero(ready))
+        for calls in minutes_of(closed, first, until_min):
             behaviour.close(calls)
         if is_final:
             self._waiting = [_part(known, np.flatnonzero(~ready))]
@@ -173,10 +174,11 @@ def _part(calls: Calls, which: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Cal
 def _joined(parts: list[Calls]) -> Calls:
     if len(parts) == 1:
         return parts[0]
+    missing = np.concatenate([part.missing_min for part in parts])
     return msgspec.structs.replace(
         parts[0],
         ts_us=np.concatenate([part.ts_us for part in parts]),
         session=np.concatenate([part.session for part in parts]),
         feature=np.concatenate([part.feature for part in parts]),
-        missing_min=np.unique(np.concatenate([part.missing_min for part in parts])),
+        missing_min=np.unique(missing) if len(missing) else missing,
     )

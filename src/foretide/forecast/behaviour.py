@@ -16,31 +16,33 @@ from itertools import pairwise
 import numpy as np
 
 from foretide.errors import InvalidValueError
-from foretide.forecast.count_spread import DISPERSIONS, POISSON_AT, quantiles
+from foretide.forecast.count_spread import DISPERSIONS, POISSON_AT, all_quantiles, quantiles
 from foretide.forecast.kernel import SessionKernel
 from foretide.forecast.online_ridge import OnlineRidge
 from foretide.forecast.own_past import HALF_LIVES_MIN, OwnPast
-from foretide.forecast.path_stage import SESSION_END_MIN
+from foretide.forecast.path_stage import SESSION_END_MIN, IntArray
 from foretide.forecast.pool import POOL_LEVELS, averaged, pooled
-from foretide.forecast.selector import Selector
+from foretide.forecast.selector import BoolArray, Selector
 from foretide.forecast.visits import LEARNERS_ONE_IN, ActiveSessions, MinuteCalls
 from foretide.model.demand import FloatArray
 
 LEADS_MIN = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60)
 SCORED_LEVELS = (0.1, 0.5, 0.9, 0.95, 0.99)
+_LEVELS = np.array(SCORED_LEVELS)
 CANDIDATES = ("last value", "usual x level", "own past", "own past + sessions")
 _NO_SESSIONS = (*CANDIDATES[:3], "own past + other features")
 WITHOUT_SESSIONS, ALL = (0, 1, 2), (0, 1, 2, 3)
 _ANCHORS = (0.1, 0.5, 0.9, 0.99)  # levels at which the spread is learned
 _BLOCK_MIN = 30  # what changes slowly is renewed that often
 _KERNEL_BLOCKS = 8
-_YOUNG_BLOCKS = 48
+_YOUNG_BLOCKS, _YOUNG_EVERY = 48, 2
 _KERNEL_HALF_LIFE_MIN = 5 * 1440.0
 _RIDGE_HALF_LIFE_MIN = 7 * 1440.0
 _SPREAD_HALF_LIFE_MIN = 2 * 1440.0
-_SPREAD_EVERY = 3  # one minute in this many tells enough of the spread
+_SPREAD_EVERY = 5  # one minute in this many tells enough of the spread
 _BUSY_STARTS = 100.0  # sessions a minute above which one in eight is learned from
 _WILD = 3.0
+_FAR = 4.0  # standard deviations
 _OWN_INPUTS = 4 + len(HALF_LIVES_MIN)
 
 
@@ -90,14 +92,18 @@ class Behaviour:
         self._ridges = (OnlineRidge(*shape[1:], own), OnlineRidge(*shape[1:], more))
         self._selector = Selector(len(CANDIDATES), leads, count)
         rows = leads[-1] + _BLOCK_MIN + 1
-        self._rows = rows
+        self._rows, self._leads = rows, np.array(leads)
         self._inputs = np.zeros((rows, *shape[1:], len(more)))
+        self._inputs[..., 0] = 1.0
         self._means = np.full((rows, *shape), np.nan)
         self._issued = np.full((rows, *shape, len(SCORED_LEVELS)), np.nan)
         self._actual = np.full((rows, count), np.nan)
-        self._spread = np.full((len(_ANCHORS), *shape), POISSON_AT)
+        self._odd = np.zeros((rows, *shape[1:]), dtype=np.bool_)
+        self._surged = np.zeros((rows, count), dtype=np.bool_)
+        # On usual days, and in surges.
+        self._spread = np.full((2, len(_ANCHORS), *shape), POISSON_AT)
         self._spread_losses = np.zeros((*self._spread.shape, len(DISPERSIONS)))
-        self._closed = 0
+        self._closed, self._unscored = 0, 0
 
     def close(self, calls: MinuteCalls) -> None:
         """Take in the calls of the next minute.
@@ -116,11 +122,12 @@ class Behaviour:
         seen = np.append(counts, float(starts)) if calls.is_observed else None
         self._actual[minute % self._rows] = counts if calls.is_observed else np.nan
         self._past.add(minute, seen)
-        self._mature()
+        self._keep_inputs()
         self._closed += 1
+        self._unscored += 1
         if self._closed % _BLOCK_MIN == 0:
+            self._catch_up()
             self._learn()
-        self._foresee()
 
     def _move_sessions(self, calls: MinuteCalls) -> int:
         if not self.has_sessions:
@@ -134,61 +141,77 @@ class Behaviour:
         self.kernel.move(visits, calls.minute, is_learned=learned)
         return int(visits.is_start.sum())
 
-    def _foresee(self) -> None:
-        # What every candidate says of the coming minutes, kept until they have come.
-        minute, count = self.minute, self._count
-        past = self._past
-        shape = (len(self.leads), count)
-        day, week = past.usual(minute + np.array(self.leads))
-        means = past.means[:, :count]
+    def _keep_inputs(self) -> None:
+        # All that the candidates rest on.
+        minute, count, past = self.minute, self._count, self._past
         inputs = self._inputs[minute % self._rows]
-        inputs[..., 0] = 1.0
         inputs[..., 1] = past.last[:count]
-        inputs[..., 2 : 2 + len(means)] = means.T
-        inputs[..., _OWN_INPUTS - 2] = day[:, :count]
-        inputs[..., _OWN_INPUTS - 1] = week[:, :count]
-        ceiling = np.maximum(means.max(axis=0), past.last[:count])
-        ceiling = np.maximum(np.maximum(day, week)[:, :count], ceiling)
+        inputs[..., 2 : 2 + len(HALF_LIVES_MIN)] = past.means[:, :count].T
+        ahead = past.usual(minute + 1, self.leads[-1])
+        usual = ahead[:, self._leads - 1, :count]
+        inputs[..., _OWN_INPUTS - 2], inputs[..., _OWN_INPUTS - 1] = usual
         if self.has_sessions:
-            here, arriving = self.kernel.expected(minute), self.arriving_calls()
-            inputs[..., -2], inputs[..., -1] = here, arriving
-            ceiling_all = np.maximum(ceiling, here + arriving)
+            inputs[..., -2] = self.kernel.expected(minute)
+            inputs[..., -1] = self.kernel.arriving(ahead[0, :, -1])
         else:
-            inputs[..., _OWN_INPUTS:] = np.append(means[0], means[1])
-            ceiling_all = ceiling
-        found = self._means[minute % self._rows]
-        found[0] = np.broadcast_to(past.last[:count], shape)
-        found[1] = 0.5 * (day[:, :count] + week[:, :count])
-        own = inputs[..., :_OWN_INPUTS]
-        found[2] = np.clip(self._ridges[0].predicted(own), 0.0, _WILD * ceiling)
-        found[3] = np.clip(self._ridges[1].predicted(inputs), 0.0, _WILD * ceiling_all)
-        self._issued[minute % self._rows] = self._quantiles(SCORED_LEVELS)
+            inputs[..., _OWN_INPUTS:] = past.means[:2, :count].ravel()
 
-    def _quantiles(self, levels: tuple[float, ...]) -> FloatArray:
-        # Of every candidate at the present minute, shape (candidates, leads, features, levels).
+    def _catch_up(self) -> None:
+        # What every candidate said in the minutes closed since the last time, all at once, and
+        # then, minute by minute, what it was worth.
+        then = np.arange(self.minute + 1 - self._unscored, self.minute + 1)
+        self._unscored = 0
+        rows = then % self._rows
+        means = self._foreseen(self._inputs[rows])
+        self._means[rows] = means
+        self._issued[rows] = self._quantiles(means, self._spread[0], SCORED_LEVELS)
+        for row in rows.tolist():
+            self._mature(row)
+            surges = self._selector.surges()
+            self._surged[row] = surges
+            if surges.any():
+                spread = self._spread[1][..., surges]
+                means = self._means[row][..., surges]
+                self._issued[row][:, :, surges] = self._quantiles(means, spread, SCORED_LEVELS)
+
+    def _foreseen(self, inputs: FloatArray) -> FloatArray:
+        # Means by candidate, shape (minutes, candidates, leads, features).
+        own = inputs[..., :_OWN_INPUTS]
+        ceiling = own[..., 1:].max(axis=-1)
+        ceiling_all = ceiling
+        if self.has_sessions:
+            ceiling_all = np.maximum(ceiling, inputs[..., -2] + inputs[..., -1])
+        found = np.empty((len(inputs), *self._means.shape[1:]))
+        found[:, 0] = inputs[..., 1]
+        found[:, 1] = 0.5 * (inputs[..., _OWN_INPUTS - 2] + inputs[..., _OWN_INPUTS - 1])
+        found[:, 2] = np.clip(self._ridges[0].predicted(own), 0.0, _WILD * ceiling)
+        found[:, 3] = np.clip(self._ridges[1].predicted(inputs), 0.0, _WILD * ceiling_all)
+        return found
+
+    def _quantiles(
+        self, means: FloatArray, spread: IntArray, levels: tuple[float, ...]
+    ) -> FloatArray:
+        # Of means of shape (..., candidates, leads, features), with one more axis for the levels.
         at = np.interp(levels, _ANCHORS, np.arange(len(_ANCHORS)))
         low = np.floor(at).astype(np.int64)
         high = np.minimum(low + 1, len(_ANCHORS) - 1)
         near = (at - low)[:, None, None, None]
-        spread = self._spread[low] * (1 - near) + self._spread[high] * near
-        index = np.moveaxis(np.rint(spread).astype(np.int64), 0, -1)
-        return quantiles(self._means[self.minute % self._rows], index, levels)
+        between = spread[low] * (1 - near) + spread[high] * near
+        index = np.moveaxis(np.rint(between).astype(np.int64), 0, -1)
+        return quantiles(means, np.broadcast_to(index, (*means.shape, len(levels))), levels)
 
-    def _mature(self) -> None:
-        # Score what was said, one lead ago each, of the minute that has just closed.
-        row, leads = self.minute % self._rows, np.array(self.leads)
-        said = self._issued[(row - leads) % self._rows, :, np.arange(len(leads))]
+    def _mature(self, row: int) -> None:
+        # Score what was said, one lead ago each, of the minute that has come.
+        said = self._issued[(row - self._leads) % self._rows, :, np.arange(len(self._leads))]
         over = self._actual[row][:, None] - said
-        levels = np.array(SCORED_LEVELS)
-        losses = np.maximum(levels * over, (levels - 1) * over).sum(axis=-1)
-        self._selector.score(np.moveaxis(losses, 1, 0))
+        losses = np.maximum(_LEVELS * over, (_LEVELS - 1) * over).sum(axis=-1)
+        self._odd[row] = self._selector.score(np.moveaxis(losses, 1, 0))
 
     def _learn(self) -> None:
         # Slow things, once for a block of minutes that have come.
-        leads = np.array(self.leads)
         then = self.minute - np.arange(_BLOCK_MIN - 1, -1, -1)
-        rows = (then[:, None] - leads) % self._rows
-        lead = np.arange(len(leads))
+        rows = (then[:, None] - self._leads) % self._rows
+        lead = np.arange(len(self._leads))
         inputs, means = self._inputs[rows, lead], self._means[rows, :, lead]
         actual = np.broadcast_to(
             self._actual[then % self._rows][:, None], (*rows.shape, self._count)
@@ -197,27 +220,35 @@ class Behaviour:
         variance = np.maximum(np.maximum(means[:, :, 1], inputs[..., 3]), 0.05)
         weight = np.nan_to_num(1.0 / variance)
         decay = 0.5 ** (_BLOCK_MIN / _RIDGE_HALF_LIFE_MIN)
-        for ridge, width in zip(self._ridges, (_OWN_INPUTS, inputs.shape[-1]), strict=True):
-            ridge.absorb(inputs[..., :width], actual, weight, decay)
+        for ridge, width, at in zip(
+            self._ridges, (_OWN_INPUTS, inputs.shape[-1]), (2, 3), strict=True
+        ):
+            # Who misses by far counts by how far, not by its square: a burst is one event.
+            missed = np.nan_to_num(np.abs(actual - means[:, :, at]) * np.sqrt(weight))
+            heard = weight * _FAR / np.maximum(missed, _FAR)
+            ridge.absorb(inputs[..., :width], actual, heard, decay)
             ridge.solve()
-        self._learn_spread(means[::_SPREAD_EVERY], actual[::_SPREAD_EVERY])
+        usual = np.where(self._odd[then % self._rows], np.nan, actual)
+        some = np.s_[::_SPREAD_EVERY]
+        self._learn_spread(means[some], usual[some], self._surged[rows[some]])
         if self.has_sessions:
             block = self._closed // _BLOCK_MIN
             self.kernel.absorb(0.5 ** (_BLOCK_MIN / _KERNEL_HALF_LIFE_MIN))
-            if block <= _YOUNG_BLOCKS or block % _KERNEL_BLOCKS == 0:
+            if block % (_YOUNG_EVERY if block <= _YOUNG_BLOCKS else _KERNEL_BLOCKS) == 0:
                 self.kernel.renew()
 
-    def _learn_spread(self, means: FloatArray, actual: FloatArray) -> None:
-        every = np.arange(len(DISPERSIONS))[:, None]
+    def _learn_spread(self, means: FloatArray, actual: FloatArray, surged: BoolArray) -> None:
+        # In surges apart: what is said in them strays further.
         self._spread_losses *= 0.5 ** (_BLOCK_MIN / _SPREAD_HALF_LIFE_MIN)
         known = np.isfinite(means) & np.isfinite(actual)[:, :, None]
-        mean = np.where(known, means, 0.0)[..., None]
-        index = np.broadcast_to(every, (*mean.shape[:-1], len(DISPERSIONS), 1))
-        for place, level in enumerate(_ANCHORS):
-            said = quantiles(np.broadcast_to(mean, index.shape[:-1]), index, (level,))[..., 0]
-            over = np.where(known, actual[:, :, None], 0.0)[..., None] - said
-            losses = np.maximum(level * over, (level - 1) * over) * known[..., None]
-            self._spread_losses[place] += np.moveaxis(losses.sum(axis=0), 1, 0)
+        said = all_quantiles(np.where(known, means, 0.0), _ANCHORS)
+        over = np.where(known, actual[:, :, None], 0.0)[..., None] - said
+        anchors = np.array(_ANCHORS)
+        losses = np.maximum(anchors * over, (anchors - 1) * over)
+        for state in (0, 1):
+            counted = known & (surged == bool(state))[:, :, None]
+            total = (losses * counted[..., None]).sum(axis=1)
+            self._spread_losses[state] += total.transpose(4, 2, 1, 3, 0)
         prior = 1e-6 * np.abs(np.arange(len(DISPERSIONS)) - POISSON_AT)
         self._spread = np.argmin(self._spread_losses + prior, axis=-1)
 
@@ -236,21 +267,25 @@ class Behaviour:
         ndarray, shape (leads, features + 1, levels)
             Calls in the minute that ends each lead after the last one closed, never crossing.
         """
+        self._catch_up()
         trust = self._selector.trust(allowed)
-        is_kept = levels == SCORED_LEVELS
-        row = self._issued[self.minute % self._rows]
-        mixed = averaged(row if is_kept else self._quantiles(levels), trust)
-        surges = self._selector.surges()
+        row, surges = self.minute % self._rows, self._selector.surges()
+        said = self._issued[row]
+        if levels != SCORED_LEVELS:
+            said = self._quantiles(self._means[row], self._spread[0], levels)
+        mixed = averaged(said, trust)
         if surges.any():
-            pool = self._quantiles(POOL_LEVELS)[:, :, surges]
+            means, spread = self._means[row][..., surges], self._spread[1][..., surges]
+            pool = self._quantiles(means, spread, POOL_LEVELS)
             mixed[:, surges] = pooled(pool, trust[:, :, surges], levels)
         return np.maximum.accumulate(mixed, axis=-1)
 
     def arriving_calls(self) -> FloatArray:
         """Return the calls expected of sessions yet to begin, shape (leads, features + 1)."""
-        ahead = self.minute + 1 + np.arange(self.leads[-1])
-        return self.kernel.arriving(self._past.usual(ahead)[0, :, -1])
+        ahead = self._past.usual(self.minute + 1, self.leads[-1])
+        return self.kernel.arriving(ahead[0, :, -1])
 
     def trust(self, allowed: tuple[int, ...] = ALL) -> FloatArray:
         """Return what part each candidate has, shape (candidates, leads, features + 1)."""
+        self._catch_up()
         return self._selector.trust(allowed)

@@ -4,7 +4,8 @@ Errors of neighbouring hours are not independent: a level that is off is off all
 as unusual is therefore measured in days, on a stretch of history that the model had not seen: how
 much a day's loss strays from that of its hours of the week, and how much a day's share of misses
 strays from the nominal share. A test that took hours for independent would condemn a perfect model
-every few days.
+every few days. Where even days resemble the day before, so few weeks tell less than they seem to,
+and a loss must stray further to be unusual.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from foretide.forecast.tally import MISS_FRACTION, WEEK_H, IntArray, Tally, hour
 from foretide.model.demand import FloatArray
 
 # One hour counts as at most so many usual ones: a burst is no drift.
-BURST = 6.0
+BURST = 15.0
 # A day's loss strays this much when nothing better is known, and as many days weigh as much.
 PRIOR_STRAY, _PRIOR_DAYS = 0.2, 4.0
 # More than this is no stray: something changed while it was calibrated.
-_STRAY_MAX = 0.3
+_STRAY_MAX = 0.45
+# Days are held to be independent unless they resemble the day before more than chance lets them.
+_ALIKE_BY_CHANCE, _ALIKE_MAX, _ALIKE_PRIOR = 0.3, 0.8, 0.2
 # How far beyond its usual stray a loss must lie: no alarm in hundreds of weeks of calm.
 ALARM_STRAYS, PEAK_MARGIN = 5.5, 1.3
 # Values of an hour of the week lean on as many of the same hour on days of its kind.
@@ -116,9 +119,65 @@ def _stray(loss: FloatArray, usual: FloatArray) -> FloatArray:
     logs = np.log(np.divide(loss, usual, out=np.ones_like(loss), where=seen))
     count = seen.sum(axis=1)
     centre = share_of(logs.sum(axis=1), count, 0.0)[:, None]
-    total = np.square(np.where(seen, logs - centre, 0)).sum(axis=1)
-    freedom = np.maximum(count - 1, 0)
-    return np.sqrt((total + _PRIOR_DAYS * PRIOR_STRAY**2) / (freedom + _PRIOR_DAYS))
+    off = np.where(seen, logs - centre, 0.0)
+    alike = np.clip(likeness(off, count) - _ALIKE_BY_CHANCE, 0.0, _ALIKE_MAX)
+    own = _leaned(np.square(off).sum(axis=1), np.maximum(count - 1, 0))
+    return own * np.sqrt((1 + alike) / (1 - alike))
+
+
+def _leaned(
+    squares: FloatArray, count: FloatArray, prior: FloatArray | float = PRIOR_STRAY
+) -> FloatArray:
+    return np.sqrt((squares + _PRIOR_DAYS * np.square(prior)) / (count + _PRIOR_DAYS))
+
+
+def likeness(off: FloatArray, count: FloatArray, *, prior_squares: float = 0.0) -> FloatArray:
+    """Return how much days resemble the day before: their correlation.
+
+    Parameters
+    ----------
+    off : ndarray, shape (series, days)
+        By how much each is off their mean; 0 where not known.
+    count : ndarray, shape (series,)
+        Days known.
+    prior_squares : float
+        Sum of squares below which days that hardly differ are held to resemble each other little.
+
+    Returns
+    -------
+    ndarray, shape (series,)
+        Corrected for what the mean of few days hides.
+    """
+    pairs = (off[:, 1:] * off[:, :-1]).sum(axis=1) + _ALIKE_PRIOR * prior_squares
+    found = share_of(pairs, np.square(off).sum(axis=1) + prior_squares, 0.0)
+    return found + (1 + 3 * found) / np.maximum(count, 4.0)
+
+
+def served_stray(loss: FloatArray, usual: FloatArray, stray: FloatArray) -> FloatArray:
+    """Return how far the loss of the days a model has served strayed from the usual one.
+
+    What was usual is known from few weeks; where it was not, that shows within a few days.
+
+    Parameters
+    ----------
+    loss, usual : ndarray, shape (series, hours)
+        Of whole days, counted back from the end; 0 where nothing matured.
+    stray : ndarray, shape (series,)
+        What is held to be usual; never less is returned.
+
+    Returns
+    -------
+    ndarray, shape (series,)
+    """
+    days = loss.shape[1] // 24
+    by_day = [
+        part[:, part.shape[1] - 24 * days :].reshape(len(part), days, 24).sum(axis=2)
+        for part in (loss, usual)
+    ]
+    seen = (by_day[0] > 0) & (by_day[1] > 0)
+    logs = np.log(np.divide(by_day[0], by_day[1], out=np.ones_like(by_day[0]), where=seen))
+    own = _leaned(np.square(logs).sum(axis=1), seen.sum(axis=1), stray)
+    return np.maximum(stray, np.minimum(own, _STRAY_MAX))
 
 
 def _window_stray(loss: FloatArray, usual: FloatArray) -> FloatArray:

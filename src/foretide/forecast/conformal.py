@@ -18,14 +18,15 @@ from foretide.forecast.levels import LEVELS, at_levels, normal_quantiles
 _HALF_LIFE_ORIGINS = 7.0
 _PRIOR_FREEDOM = 6.0
 # Days of residuals that weigh as much as the fixed shape.
-_PRIOR_DAYS = 6.0
+_PRIOR_DAYS = 15.0
 _BIN_SHARE = 0.7
 # What of the present is left a day later, and the origins that weigh as much as that assumption.
 _STAYS_PER_DAY, _ASSUMED_ORIGINS = np.float32(0.7), 5.0
 # About so many values tell a shape; more only take time.
 _SHAPE_VALUES = 700
-# Even a series that never erred may err: the least spread, in square roots of its level.
-_LEAST_SPREAD = 0.015
+# The least spread, in square roots of the level; and that of a series foreseen exactly so far, as
+# errors below such a share are none: what never erred tells nothing of how it may err.
+_LEAST_SPREAD, _SPREAD_WITHOUT_ERROR, _NO_ERROR = 0.002, 0.015, 1e-4
 # What is assumed, in square roots of the level, where less than a day of residuals is known.
 _UNKNOWN_SPREAD = 0.2
 
@@ -118,9 +119,12 @@ def spread_of(strays: Floats, seen: Floats, level: Floats, wander: Floats) -> Sp
     flat = strays.reshape(series, -1, days * bins)
     even = (flat * np.tile(1 / per_bin, days)[:, None]).reshape(strays.shape)
     unknown = np.clip(1 - np.einsum("skdb->s", seen) / bins, 0, 1)
-    least = level * (_LEAST_SPREAD + unknown * (_UNKNOWN_SPREAD - _LEAST_SPREAD))
     observed = (np.einsum("skdb->skd", seen) > 0).sum(axis=1).astype(np.float32)
-    per_day = np.maximum(_day_scale(even, seen, observed, wander), np.maximum(least, 1e-6)[:, None])
+    per_day = _day_scale(even, seen, observed, wander)
+    has_erred = per_day[:, 0] > _NO_ERROR * level
+    share = np.where(has_erred, _LEAST_SPREAD, _SPREAD_WITHOUT_ERROR)
+    least = level * (share + unknown * (_UNKNOWN_SPREAD - share))
+    per_day = np.maximum(per_day, np.maximum(least, 1e-6)[:, None].astype(np.float32))
     own, count = _day_quantiles(even, seen, per_day)
     normal = normal_quantiles(LEVELS)
     freedom = np.full(1, _PRIOR_FREEDOM, dtype=np.float32)

@@ -16,6 +16,7 @@ from foretide.forecast.path_stage import IntArray
 from foretide.model.demand import FloatArray
 
 DISPERSIONS = (-0.4, -0.25, -0.1, 0.0, 0.15, 0.35, 0.7, 1.2, 2.0, 4.0, 8.0, 20.0, 60.0, 200.0)
+_VARIANCES = 1.0 + np.array(DISPERSIONS)  # over the mean
 POISSON_AT = DISPERSIONS.index(0.0)
 _MEAN_MIN, _MEAN_MAX, _MEANS = 0.003, 40.0, 480
 _STEP = np.log(_MEAN_MAX / _MEAN_MIN) / (_MEANS - 1)
@@ -40,21 +41,54 @@ def quantiles(mean: FloatArray, dispersion: IntArray, levels: tuple[float, ...])
         >= 0; rising with the level where the dispersion is the same.
     """
     table = _table(levels)
-    place = np.log(np.maximum(mean, _MEAN_MIN) / _MEAN_MIN) / _STEP
-    near = np.minimum(np.rint(place), _MEANS - 1).astype(np.int64)
-    level = np.arange(len(levels))
-    found = table[dispersion, near[..., None], level]
+    flat = (dispersion * _MEANS + _near(mean)[..., None]) * len(levels) + np.arange(len(levels))
+    found = table.ravel()[flat]
     large = mean > _MEAN_MAX
     if large.any():
-        found[large] = _smooth(mean[large], dispersion[large], levels)
+        found[large] = _smooth(mean[large][:, None], _VARIANCES[dispersion[large]], levels)
     return found
 
 
-def _smooth(mean: FloatArray, dispersion: IntArray, levels: tuple[float, ...]) -> FloatArray:
+def all_quantiles(mean: FloatArray, levels: tuple[float, ...]) -> FloatArray:
+    """Return quantiles of counts for every one of `DISPERSIONS`.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (...)
+        Expected counts, >= 0.
+    levels : tuple of float
+        Rising, each in (0, 1).
+
+    Returns
+    -------
+    ndarray, shape (dispersions, ..., levels)
+    """
+    found = _table(levels)[:, _near(mean)]
+    large = mean > _MEAN_MAX
+    if large.any():
+        some = mean[large][:, None]
+        for at, variance in enumerate(_VARIANCES):
+            found[at, large] = _smooth(some, variance, levels)
+    return found
+
+
+def _near(mean: FloatArray) -> IntArray:
+    place = np.log(np.maximum(mean, _MEAN_MIN) / _MEAN_MIN) / _STEP
+    return np.minimum(np.rint(place), _MEANS - 1).astype(np.int64)
+
+
+def _smooth(
+    mean: FloatArray, variance: FloatArray | np.float64, levels: tuple[float, ...]
+) -> FloatArray:
     # Wilson and Hilferty's cube: close to both kinds of counts where the mean is large.
-    z = np.array([NormalDist().inv_cdf(level) for level in levels])
-    spread = (1 + np.array(DISPERSIONS)[dispersion]) / (9 * mean[:, None])
-    return mean[:, None] * np.maximum(1 - spread + z * np.sqrt(spread), 0.0) ** 3
+    spread = variance / (9 * mean)
+    root = np.maximum(1 - spread + _scores(levels) * np.sqrt(spread), 0.0)
+    return mean * (root * root * root)
+
+
+@lru_cache(maxsize=16)
+def _scores(levels: tuple[float, ...]) -> FloatArray:
+    return np.array([NormalDist().inv_cdf(level) for level in levels])
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from foretide.forecast.calibration import ALARM_STRAYS, BURST, Calibration
+from foretide.forecast.calibration import (
+    ALARM_STRAYS,
+    BURST,
+    Calibration,
+    likeness,
+    served_stray,
+)
 from foretide.forecast.tally import (
     MISS_FRACTION,
     WEEK_H,
@@ -31,6 +37,11 @@ _WORSE_STRAYS, _CALM_STRAYS = 2.5, 2.5
 RATIO_NOW, RATIO_WORSE, RATIO_CALM = 1.5, 1.25, 1.05
 # Misses may exceed the nominal share by as much where they did so when it was calibrated.
 _MISS_SLACK = 0.05
+# What served longer ago than these hours tells how far losses stray; a drift is younger.
+_SETTLED_H = 72
+# Days of misses are held to resemble each other by as much more than they seem to.
+_ALIKE_MARGIN, _ALIKE_MAX, _ALIKE_DAYS = 0.2, 0.85, 4
+_ALIKE_SQUARES = 0.16  # of four days that stray by .2
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,14 +110,17 @@ def evidence_of(
     loss = np.where(usual > 0, np.minimum(loss, BURST * usual), loss)
     ratio, window_h = _ratio(loss, usual, points, WINDOW_H)
     day, day_h = _ratio(loss, usual, points, 24)
-    day_stray = calibration.stray * np.sqrt(24 / np.maximum(day_h, 1))
+    settled = loss[:, :-_SETTLED_H], usual[:, :-_SETTLED_H]
+    stray = served_stray(*settled, calibration.stray)
+    day_stray = stray * np.sqrt(24 / np.maximum(day_h, 1))
     day_now = np.maximum(RATIO_NOW, np.exp(ALARM_STRAYS * day_stray))
     period, period_h = _ratio(loss, usual, points, loss.shape[1])
-    stray = calibration.window_stray * np.sqrt(WINDOW_H / np.maximum(window_h, 1))
+    window_stray = served_stray(*settled, calibration.window_stray)
+    window_stray = window_stray * np.sqrt(WINDOW_H / np.maximum(window_h, 1))
     # what was usual is itself known from some two weeks only
-    period_stray = calibration.stray * np.sqrt(24 / np.maximum(period_h, 1) + 1 / 14)
-    now = np.maximum(RATIO_NOW, np.exp(ALARM_STRAYS * stray))
-    worse = np.maximum(RATIO_WORSE, np.exp(_WORSE_STRAYS * stray))
+    period_stray = stray * np.sqrt(24 / np.maximum(period_h, 1) + 1 / 14)
+    now = np.maximum(RATIO_NOW, np.exp(ALARM_STRAYS * window_stray))
+    worse = np.maximum(RATIO_WORSE, np.exp(_WORSE_STRAYS * window_stray))
     calm = np.clip(1 + _CALM_STRAYS * period_stray, RATIO_CALM, RATIO_WORSE)
     return [
         Evidence(
@@ -181,21 +195,43 @@ def _coverage(
 ) -> list[tuple[float, float, int]]:
     count, hours = points.sum(axis=1), (points > 0).sum(axis=1)
     share = share_of(missed.sum(axis=1), count, MISS_FRACTION)
+    alike = _alike(missed, points)
     found: list[tuple[float, float, int]] = []
     for row, total in enumerate(count):
         if total < POINTS_LEAST:
             found.append((1.0, 1.0, int(total)))
             continue
         # a part of an independent point, or of a miss, proves nothing
-        trials = int(hours[row] / 24 * calibration.day_points[row])
+        independent = hours[row] / 24 * calibration.day_points[row]
+        trials = int(independent)
         expected = float(
             np.clip(calibration.missed[row], MISS_FRACTION, MISS_FRACTION + _MISS_SLACK)
         )
         hits = float(share[row]) * trials
-        under = tail_probability(int(hits + 1e-9), trials, expected)
+        # days that miss together are one event
+        few = int(independent * (1 - alike[row]) / (1 + alike[row]))
+        under = tail_probability(int(float(share[row]) * few + 1e-9), few, expected)
         over = tail_probability(trials - math.ceil(hits - 1e-9), trials, 1 - MISS_FRACTION)
         found.append((under, over, int(total)))
     return found
+
+
+def _alike(missed: FloatArray, points: FloatArray) -> FloatArray:
+    # How much days of misses resemble the day before, rather too much than too little.
+    days = missed.shape[1] // 24
+    if days < _ALIKE_DAYS:
+        return np.full(len(missed), _ALIKE_MARGIN)
+    by_day = [
+        part[:, part.shape[1] - 24 * days :].reshape(len(part), days, 24).sum(axis=2)
+        for part in (missed, points)
+    ]
+    seen = by_day[1] > 0
+    count = seen.sum(axis=1).astype(np.float64)
+    share = share_of(by_day[0], by_day[1], 0.0)
+    centre = share_of(share.sum(axis=1), count, 0.0)[:, None]
+    off = np.where(seen, share - centre, 0.0)
+    found = likeness(off, count, prior_squares=_ALIKE_SQUARES)
+    return np.clip(found + _ALIKE_MARGIN, 0.0, _ALIKE_MAX)
 
 
 def _median(values: FloatArray) -> float:

@@ -29,6 +29,7 @@ from foretide.forecast.days import (
 from foretide.forecast.harmonic import harmonic_profile
 
 _LOG_STEEPNESS = np.float32(4.0)
+_SMOOTH_HALF_LIFE_DAYS = 14.0
 _Scale = tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]
 
 
@@ -66,6 +67,7 @@ def guesses(
     first: int,
     days_ahead: int,
     has_weeks: bool,
+    has_days: bool,
 ) -> dict[str, Floats]:
     """Return every expert's guess from every origin.
 
@@ -81,6 +83,8 @@ def guesses(
         Days to guess, 1 ... 7.
     has_weeks : bool
         Whether experts that look at weekdays take part.
+    has_days : bool
+        Whether experts that tell no day from another take part.
 
     Returns
     -------
@@ -91,8 +95,9 @@ def guesses(
     found: dict[str, Floats] = {}
     shape = (len(days.values), days.values.shape[1] + 1 - first, days_ahead, days.values.shape[2])
     raw_profile = daily_profile(days, 4.0)
-    for name, guess in _simple(days, raw_profile, first).items():
-        found[name] = np.broadcast_to(guess[:, :, None], shape)
+    if has_days:
+        for name, guess in _simple(days, raw_profile, first).items():
+            found[name] = np.broadcast_to(guess[:, :, None], shape)
     if has_weeks:
         found |= _of_weekdays(days, raw_profile, first, days_ahead)
     for name, (forth, back) in zip(("root", "raw", "log"), _SCALES, strict=True):
@@ -104,22 +109,26 @@ def guesses(
         if has_weeks and name == "root":
             grown["harmonic"] = _harmonic(scaled, profile, first, days_ahead)
         # Days and kinds of day in the raw scale beside those of two others were worth nothing.
-        if name != "raw" or not has_weeks:
+        if has_days and (name != "raw" or not has_weeks):
             grown["daily profile"] = _with_daily_level(scaled, profile, first, days_ahead)
+        if name != "raw" or not has_weeks:
             grown["day type"] = _with_type_level(
                 scaled, profile, weekend, first, days_ahead, is_smooth=name == "log"
             )
+        if name == "root" and not has_weeks:
+            grown["smooth days"] = _smooth_days(scaled, first, shape)
         for kind, guess in grown.items():
             found[f"{kind}, {name}"] = np.minimum(back(guess), ceiling, out=guess)
     return found
 
 
-def names_of_experts(*, has_weeks: bool) -> tuple[str, ...]:
+def names_of_experts(*, has_weeks: bool, has_days: bool) -> tuple[str, ...]:
     """Return the names of the experts, in the order in which `guesses` gives them."""
     bins = np.zeros((1, 8, 1), dtype=np.float32)
     days = Days(values=bins, seen=np.ones_like(bins))
     weekend = np.zeros((9, 1), dtype=np.bool_)
-    return tuple(guesses(days, weekend, first=8, days_ahead=1, has_weeks=has_weeks))
+    found = guesses(days, weekend, first=8, days_ahead=1, has_weeks=has_weeks, has_days=has_days)
+    return tuple(found)
 
 
 def _simple(days: Days, profile: Floats, first: int) -> dict[str, Floats]:
@@ -195,6 +204,20 @@ def _with_daily_level(scaled: Days, profile: Floats, first: int, days_ahead: int
     guess = level * decay(days_ahead, per_day, 1.0)
     guess += profile[:, first:, None]
     return guess
+
+
+def _smooth_days(scaled: Days, first: int, shape: tuple[int, ...]) -> Floats:
+    # Neighbouring hours make up for the days that are missing; no level, so that noise moves it
+    # least. Sums are taken one shift at a time: what a series gets is its own affair.
+    profile = daily_profile(scaled, _SMOOTH_HALF_LIFE_DAYS)[:, first:]
+    half, per_day = profile.shape[2] // 24, profile.shape[2]
+    for _ in range(2 if half else 0):
+        ring = np.concatenate([profile[:, :, -half:], profile, profile[:, :, :half]], axis=2)
+        profile = ring[:, :, :per_day].copy()
+        for shift in range(1, 2 * half + 1):
+            profile += ring[:, :, shift : shift + per_day]
+        profile /= np.float32(2 * half + 1)
+    return np.broadcast_to(profile[:, :, None], shape).copy()
 
 
 def _with_type_level(

@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from foretide.forecast.experts import names_of_experts
 from foretide.forecast.fleet import seen_by
 from foretide.forecast.issue import Past
-from foretide.forecast.views import DAYS_AHEAD, View, has_weekdays
+from foretide.forecast.views import DAYS_AHEAD, View, experts_of
 from foretide.model.demand import Demand, FloatArray
 from foretide.model.forecast import Forecast
 
@@ -109,8 +108,7 @@ def explain(
 def _weights(views: Sequence[View], days: int) -> dict[str, tuple[float, ...]]:
     total: dict[str, FloatArray] = {}
     for view in views:
-        names = names_of_experts(has_weeks=has_weekdays(view))
-        for name, weight in zip(names, view.fitted.weights[0], strict=True):
+        for name, weight in zip(experts_of(view), view.fitted.weights[0], strict=True):
             total[name] = total.get(name, np.zeros(DAYS_AHEAD)) + weight * view.share[0]
     heaviest = sorted(total, key=lambda name: -float(total[name][:days].mean()))
     return {name: tuple(float(one) for one in total[name][:days]) for name in heaviest}

@@ -18,7 +18,7 @@ from foretide.forecast.conformal import Spread
 from foretide.forecast.correct import Carry
 from foretide.forecast.days import Floats
 
-_FORMAT = "foretide-fleet-1"
+_FORMAT = "foretide-fleet-2"
 _DIGEST_LENGTH = 32
 
 
@@ -31,8 +31,8 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         How much each expert is believed.
     carry : Carry
         How much of the last day's error stays.
-    threshold : ndarray, shape (series,)
-        Beyond how many square roots a half day's stray is a new level.
+    threshold : ndarray, shape (series, 2)
+        How far half days usually stray, in square roots, from each of two ways to foresee them.
     spread : Spread
         How far reality strays.
     loss : ndarray, shape (series,)

@@ -210,7 +210,7 @@ def _lay_out(span: _Span, pasts: list[_Past], asked: _Asked) -> list[Chunk]:
     count = _bucket_count(span.days, span.step_s)
     steps = step_count(span.step_s, asked.horizon_s)
     utc_s = span.first_s + span.step_s * np.arange(-count, steps, dtype=np.int64)
-    clock = local_s(utc_s, asked.zone)
+    clock = _clock(utc_s, span.step_s, asked.zone)
     grid = Grid(past=clock[:count], ahead=clock[count:], step_s=span.step_s, length_s=length_s)
     position: IntArray = (grid.ahead - grid.ahead[0]) // length_s
     # Where DST begins within the horizon the last hour lies a bin beyond it: take the day before.
@@ -240,6 +240,13 @@ def _lay_out(span: _Span, pasts: list[_Past], asked: _Asked) -> list[Chunk]:
             )
         )
     return laid
+
+
+def _clock(utc_s: IntArray, step_s: int, zone: ZoneInfo) -> IntArray:
+    # Wall-clock seconds; of a span in which the clock was never changed at a look a day.
+    looks = np.append(utc_s[:: max(1, DAY_S // step_s)], utc_s[-1])
+    offsets = local_s(looks, zone) - looks
+    return utc_s + offsets[0] if (offsets == offsets[0]).all() else local_s(utc_s, zone)
 
 
 def _weekend(first_s: int, length_s: int, rows: int, days_ahead: int) -> npt.NDArray[np.bool_]:

@@ -69,6 +69,7 @@ class SessionKernel:
 
     def __init__(self, feature_count: int, leads: tuple[int, ...]) -> None:
         self._features, self._leads = feature_count, leads
+        self._last_starts = np.array(leads) - 1
         stages = stage_count(feature_count)
         self._stages = stages
         # All sessions, then those learned from, by minute and quarter of the last call.
@@ -84,12 +85,15 @@ class SessionKernel:
         self._seen: list[tuple[IntArray, ...]] = []
         self.per_session = np.zeros((cells, len(leads), feature_count))
         self.per_start = np.zeros((leads[-1], feature_count))
+        # By the minute in which sessions begin: what they call at every lead, but at once.
+        self._later_calls = np.zeros((leads[-1], len(leads) * feature_count))
         self._may_call = np.zeros(cells)
         # By last feature: sessions that were to call in the last minutes, and that did.
         self._expected_callers = np.zeros(feature_count)
         self._callers = np.zeros((2, feature_count))
         # The same of the first calls of sessions that began, by the feature called.
         self._beginners = np.zeros((2, feature_count))
+        self._heed = np.ones(2 * feature_count + 1)  # by last feature, overall, of beginners
 
     def age(self, minute: int) -> None:
         """Begin a minute: sessions silent for longer than half an hour are gone."""
@@ -124,6 +128,8 @@ class SessionKernel:
         self._beginners *= _HEED_FADE
         self._beginners[0] += self.per_start[0] * float(visits.is_start.sum())
         self._beginners[1] += np.bincount(first, minlength=self._features)
+        overall = self._callers.sum(axis=1, keepdims=True)
+        self._heed = _heed(np.concatenate([self._callers, overall, self._beginners], axis=1))
         np.subtract.at(self._here[0], before, 1)
         np.add.at(self._here[0], now, 1)
         np.subtract.at(self._here[1], tuple(part[learner_before] for part in before), 1)
@@ -201,6 +207,9 @@ class SessionKernel:
             entered = (entries[:, :, None] * ahead[:QUARTER_COUNT].transpose(1, 0, 2)).sum(axis=1)
             older = np.concatenate([ahead, ended])[next_cell]
             ahead = onward @ entered + stays * ahead + moves * older
+        later = self._later_calls.reshape(self._leads[-1], len(self._leads), -1)
+        for at, lead in enumerate(self._leads):
+            later[: lead - 1, at] = self.per_start[1:lead][::-1]
 
     def heed(self) -> FloatArray:
         """Return how far sessions do what was expected of them, by the feature they called last.
@@ -213,7 +222,7 @@ class SessionKernel:
         ndarray, shape (features,)
             1 unless clearly fewer sessions called lately than were to.
         """
-        return _heed(self._callers)
+        return self._heed[: self._features]
 
     def expected(self, minute: int) -> FloatArray:
         """Return the calls that sessions here at the end of `minute` will make.
@@ -231,9 +240,8 @@ class SessionKernel:
         by_feature = (CELL_COUNT, self._features, len(CALL_EDGES))
         self._expected_callers = (standing * self._may_call).reshape(by_feature).sum(axis=(0, 2))
         believed = (standing.reshape(by_feature) * self.heed()[:, None]).ravel()
-        here = np.flatnonzero(standing)
         table = self.per_session.reshape(len(standing), -1)
-        return (believed[here] @ table[here]).reshape(len(self._leads), -1)
+        return (believed @ table).reshape(len(self._leads), -1)
 
     def groups(self, minute: int, lead_at: int, feature: int) -> list[SessionGroup]:
         """Return which sessions here the calls of one feature at one lead are expected from.
@@ -276,9 +284,10 @@ class SessionKernel:
         -------
         ndarray, shape (leads, features)
         """
-        per_start = self.per_start * _heed(self._callers.sum(axis=1))
-        per_start[0] = self.per_start[0] * _heed(self._beginners)
-        return np.stack([starts[:lead][::-1] @ per_start[:lead] for lead in self._leads])
+        overall, beginners = self._heed[self._features], self._heed[self._features + 1 :]
+        later = overall * (starts @ self._later_calls).reshape(len(self._leads), -1)
+        at_once = starts[self._last_starts, None] * (self.per_start[0] * beginners)
+        return later + at_once
 
 
 def _heed(lately: FloatArray) -> FloatArray:

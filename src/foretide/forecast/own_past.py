@@ -2,7 +2,8 @@
 
 Kept are means over the last minutes at several speeds, and what is usual at each time of the day
 and of the week; usual demand is scaled by how far demand is off it just now. A minute in which
-nothing was observed changes nothing.
+nothing was observed changes nothing. A burst is no habit: it counts in part, until demand has
+stayed up for hours or the same time of the period before was as high.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ _LEVEL_AT = 1  # which of them the level is taken from
 _DAYS_HALF_LIFE, _WEEKS_HALF_LIFE = 3.0, 1.5
 _LEVEL_PRIOR = 0.5  # calls per minute by which a level leans on 1
 _LEVEL_BOUND = 50.0
+# Beyond this many times what was to be expected, and calls a minute, demand is a burst.
+_BURST, _BURST_CALLS = 2.0, 3.0
+_HABIT_SLOTS = 3  # how many slots off a habit may be
+_LASTING_HALF_LIFE_MIN = 240.0
 
 
 class Usual:
@@ -38,19 +43,36 @@ class Usual:
         self._slots = period_min // SLOT_MIN
         self._mean = np.zeros((self._slots, count))
         self._weight = np.zeros((self._slots, 1))
+        # Where demand was a burst, in this period and the one before, in turn.
+        self._high = np.zeros((2, self._slots, count), dtype=np.bool_)
         self._fade = 0.5 ** (1 / half_life)
         self._sum, self._minutes = np.zeros(count), 0
 
-    def add(self, minute: int, values: FloatArray | None) -> None:
-        """Take in a minute; None where nothing was observed."""
+    def add(self, minute: int, values: FloatArray | None, lasting: FloatArray) -> None:
+        """Take in a minute.
+
+        Parameters
+        ----------
+        minute : int
+            Since the epoch.
+        values : ndarray, shape (series,), optional
+            None where nothing was observed.
+        lasting : ndarray, shape (series,)
+            What demand has been for hours.
+        """
         if values is not None:
             self._sum += values
             self._minutes += 1
         if (minute + 1) % SLOT_MIN or not self._minutes:
             return
-        slot = minute // SLOT_MIN % self._slots
-        weight = self._weight[slot] * self._fade + 1.0
+        period, slot = divmod(minute // SLOT_MIN, self._slots)
         mean = self._sum / self._minutes
+        bound = _BURST * np.maximum(lasting, self._mean[slot]) + _BURST_CALLS
+        near = np.arange(slot - _HABIT_SLOTS, slot + _HABIT_SLOTS + 1) % self._slots
+        is_habit = self._high[1 - period % 2, near].any(axis=0)
+        self._high[period % 2, slot] = mean > bound
+        mean = np.where(is_habit, mean, np.minimum(mean, bound))
+        weight = self._weight[slot] * self._fade + 1.0
         self._mean[slot] += (mean - self._mean[slot]) / weight
         self._weight[slot] = weight
         self._sum, self._minutes = np.zeros(len(self._sum)), 0
@@ -96,6 +118,7 @@ class OwnPast:
     def __init__(self, count: int, horizon_min: int) -> None:
         self.last = np.zeros(count)
         self.means = np.zeros((len(HALF_LIVES_MIN), count))
+        self._lasting = np.zeros(count)
         self._seen = 0
         self._usual_mean = np.zeros((2, count))
         self._paces = 1 - 0.5 ** (1 / np.array(HALF_LIVES_MIN))
@@ -116,8 +139,12 @@ class OwnPast:
             self.means += paces[:, None] * (values - self.means)
             usual = self._ahead[:, minute - self._ahead_from]
             self._usual_mean += paces[_LEVEL_AT] * (usual - self._usual_mean)
-        self._day.add(minute, values)
-        self._week.add(minute, values)
+        self._day.add(minute, values, self._lasting)
+        self._week.add(minute, values, self._lasting)
+        if values is not None:
+            pace = max(1 - 0.5 ** (1 / _LASTING_HALF_LIFE_MIN), 1 / self._seen)
+            bounded = np.minimum(values, _BURST * self._lasting + _BURST_CALLS)
+            self._lasting += pace * (bounded - self._lasting)
         if (minute + 1) % SLOT_MIN == 0:
             self._look_ahead(minute + 1)
 
@@ -128,18 +155,21 @@ class OwnPast:
         self._ahead[0] = self._day.at(minutes, self.means[-1])
         self._ahead[1] = self._week.at(minutes, self._ahead[0])
 
-    def usual(self, minutes: IntArray) -> FloatArray:
+    def usual(self, minute: int, count: int) -> FloatArray:
         """Return usual demand by day and by week, each scaled to the present level.
 
         Parameters
         ----------
-        minutes : ndarray of int, shape (minutes,)
-            Since the epoch, later than the last one added by at most the horizon.
+        minute : int
+            The first one, since the epoch: the one after the last one added.
+        count : int
+            How many, at most the horizon.
 
         Returns
         -------
-        ndarray, shape (2, minutes, series)
+        ndarray, shape (2, count, series)
         """
         level = (self.means[_LEVEL_AT] + _LEVEL_PRIOR) / (self._usual_mean + _LEVEL_PRIOR)
-        ahead = self._ahead[:, minutes - self._ahead_from]
+        at = minute - self._ahead_from
+        ahead = self._ahead[:, at : at + count]
         return ahead * np.minimum(level, _LEVEL_BOUND)[:, None]

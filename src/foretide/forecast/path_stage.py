@@ -18,6 +18,7 @@ AGE_COUNT = SESSION_END_MIN + 1  # whole minutes of silence a session may have b
 QUARTER_COUNT = 4  # quarters of a minute in which a call may have been made
 CALL_EDGES = (1, 2, 5)  # 1 call, 2-4 calls, 5 and more
 CALLS_MAX = 15  # as many as are told apart
+_EDGE_OF: IntArray = np.searchsorted(CALL_EDGES, np.arange(CALLS_MAX + 1), side="right") - 1
 # Minutes of silence at which each cell begins; the first three are cut into quarters.
 _QUARTERED_MIN = 3
 _WHOLE_MIN = (3, 4, 5, 7, 10, 15, 20)
@@ -47,9 +48,9 @@ def stage_of(feature: IntArray, calls: IntArray) -> IntArray:
     Parameters
     ----------
     feature, calls : ndarray of int, shape (sessions,)
-        Number of the feature, and calls so far, >= 1.
+        Number of the feature, and calls so far, 1 ... 15.
     """
-    return feature * len(CALL_EDGES) + np.searchsorted(CALL_EDGES, calls, side="right") - 1
+    return feature * len(CALL_EDGES) + _EDGE_OF[calls]
 
 
 def cell_of(age_min: IntArray, quarter: IntArray) -> IntArray:

@@ -3,14 +3,16 @@
 A forecast of days is made of what days do. Its first two hours follow better from the present, and
 how is learned here for every series from its own last two weeks: a ridge regression of how far
 demand will be off its profile on how far it was of late (an autoregression at many scales), the
-last value carried on, the profile scaled to the last half hour, and the forecast of days itself.
-Each is trusted at each lead by what it would have lost of late; the forecast of days is stood for
-by the profile scaled to the last half day. Their quantiles are averaged in square roots, and fade
-into the forecast of days during the third hour.
+last value carried on, the profile scaled to the last hour, and the forecast of days itself.
+Each is trusted at each lead by what it would have lost of late (`short_trust`); the forecast of
+days is stood for by the profile scaled to the last half day. Their quantiles are averaged in square
+roots, and fade into the forecast of days during the third hour. Of a series that began within the
+last hours nothing can be learned yet: its last value is carried on, by a stated spread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import msgspec
@@ -27,6 +29,7 @@ from foretide.forecast.short_state import (
     state_of,
     told_of,
 )
+from foretide.forecast.short_trust import SCORED, astray, losses_of, lost_by, weights_of
 from foretide.forecast.wallclock import IntArray
 from foretide.model.demand import FloatArray
 
@@ -34,15 +37,20 @@ RECENT_DAYS = 21
 _REACH_S = 3 * 3600
 _FULL_S = 2 * 3600  # trusted wholly until here, then less and less until _REACH_S
 _LEADS_S = (60, 180, 360, 720, 1_440, 2_880, 5_040, 7_200)
-_SCORED = np.array((0.1, 0.5, 0.9, 0.95, 0.99))
 _SCORED_EVERY = 3
 _RIDGE, _RIDGE_COUNT = 1e-3, 5.0
 _OUTLIER = 3.0  # times the mean error: beyond it an error pulls no harder
-_SHARPNESS = 8.0
 _LOSS_HALF_LIFE_DAYS = 7.0
 _WIDEN_COUNT = 6.0  # instants that tell as much as one independent error
 _INSTANTS_MIN = 3
 _RESTLESS_LAST = 0.5
+_LAST_VALUE = 1  # where it stands among the experts
+_CALM_SHARE = 0.35  # of the usual move between buckets: what spread there always is
+_LITTLE = 2.0  # spreads: by so much forecasts may always differ
+# A series just born: how much it was seen to be half believed, and how far its root may stray, as a
+# share of it, at once and after an hour.
+_BORN_S = 600.0
+_BORN_STRAY, _BORN_STRAY_HOUR = 0.1, 0.1
 _CEILING = 3.0  # times the highest bucket seen
 _TOGETHER = 16  # series: their arrays fit in a processor's cache
 
@@ -125,24 +133,66 @@ def _ahead(
     place: FloatArray = np.interp(np.log(ahead + 1), np.log(leads), number)
     spread = _spread(state, -1, ahead + int(state.closed[-1]))
     experts = _experts(state, past, ahead, place)
+    days = np.sqrt(given / state.scale[:, None, None])
     said: list[FloatArray] = []
-    losses: list[FloatArray] = []
+    lost: list[Floats] = []
     for expert in experts:
         own = past.spread**expert.restless
         ordered = _ordered((past.came - expert.fitted) / own, past.seen)
-        scored = _shape(ordered, past.count, _SCORED)
-        losses.append(_loss(past, expert, scored) * expert.doubt)
-        shape = _between(_shape(ordered, past.count, np.array(levels)), place)
-        stray = (spread**expert.restless)[..., None] * shape
+        shape = _shape(ordered, past.count, np.append(SCORED, levels))
+        lost.append(_lost(past, expert, shape[..., : len(SCORED)]))
+        stray = (spread**expert.restless)[..., None] * _between(shape[..., len(SCORED) :], place)
         said.append(np.maximum(expert.now[..., None] + stray, 0))
-    weight = _between(_weights(losses), place)
-    days = np.sqrt(given / state.scale[:, None, None])
     said[-1] = days
+    nows = [*(expert.now for expert in experts[:-1]), days[:, :, levels.index(0.5)]]
+    weight = _between(_trusted(experts, past, lost, nows, spread), place)
     root = sum((weight[..., [at]] * one for at, one in enumerate(said)), np.zeros(days.shape))
+    enough = (past.count.min(axis=1) >= _INSTANTS_MIN) & (state.root.max(axis=1) > 0)
+    born = _born_s(state) * ~enough
+    if born.any():
+        share = (born / (born + _BORN_S))[:, None, None]
+        root = np.where(enough[:, None, None], root, days)
+        root += share * (_carried(experts[_LAST_VALUE].now, ahead, step_s, levels) - root)
     highest = _CEILING * np.square(state.root.max(axis=1))[:, None, None]
     found = np.minimum(np.square(root), np.maximum(highest, np.square(days)))
-    enough = (past.count.min(axis=1) >= _INSTANTS_MIN) & (state.root.max(axis=1) > 0)
-    return found * state.scale[:, None, None], enough
+    return found * state.scale[:, None, None], enough | (born > 0)
+
+
+def _trusted(
+    experts: list[_Expert],
+    past: _Past,
+    lost: list[Floats],
+    nows: Sequence[Floats],
+    spread: Floats,
+) -> FloatArray:
+    # Shape (series, leads, experts).
+    losses = losses_of(lost, past.scored_weight)
+    shape = losses.shape[:2]
+    losses = losses * np.stack([np.broadcast_to(one.doubt, shape) for one in experts], axis=2)
+    at = np.minimum(past.leads, spread.shape[1]) - 1
+    there = [gathered_at(now, at) for now in nows]
+    fitted = [expert.fitted for expert in experts]
+    off, usual = astray(fitted, there, weights_of(losses), past.seen)
+    little = _LITTLE * gathered_at(spread, at)[..., None]
+    doubt = np.maximum(1, off / (usual + little))
+    doubt[..., _LAST_VALUE] = 1  # what is, is not in doubt
+    return weights_of(losses * doubt)
+
+
+def _born_s(state: State) -> FloatArray:
+    # How long a series was seen that began of late, 0 where it was there before.
+    lived = state.seen.sum(axis=1, dtype=np.float64)
+    return np.where(lived < state.seen.shape[1] / 2, lived * state.step_s, 0)
+
+
+def _carried(last: Floats, ahead: IntArray, step_s: int, levels: tuple[float, ...]) -> FloatArray:
+    # The last value carried on, and how far it may stray by a stated prior. Roots.
+    stray = _BORN_STRAY + _BORN_STRAY_HOUR * np.sqrt((ahead + 1) * step_s / 3600)
+    return np.maximum(last[..., None] * (1 + stray[:, None] * _normal(levels)), 0)
+
+
+def _normal(levels: Sequence[float]) -> FloatArray:
+    return np.array([NormalDist().inv_cdf(level) for level in levels])
 
 
 def _past(state: State, leads: IntArray) -> _Past:
@@ -170,12 +220,14 @@ def _past(state: State, leads: IntArray) -> _Past:
 
 
 def _spread(state: State, instant: int | slice, then: IntArray) -> Floats:
-    # How far demand may stray: half from how restless it is, half from the time of day.
+    # How far demand may stray: half from how restless it is, half from the time of day. Never
+    # next to nothing: a series that sleeps at night would wake without bounds.
     usual = gathered_at(state.typical, then // state.per_block % state.typical.shape[1])
     restless = state.restless[:, instant]
     restless = restless[:, None] if restless.ndim < usual.ndim else restless
-    least = state.least.reshape(-1, *[1] * (usual.ndim - 1))
-    return np.maximum(np.sqrt(restless * usual), least).astype(np.float32)
+    one = (-1, *[1] * (usual.ndim - 1))
+    calm = np.square(_CALM_SHARE * state.typical.mean(axis=1)).reshape(one)
+    return np.maximum(np.sqrt(restless * usual + calm), state.least.reshape(one)).astype(np.float32)
 
 
 def _experts(state: State, past: _Past, ahead: IntArray, place: FloatArray) -> list[_Expert]:
@@ -284,7 +336,10 @@ def _product(slope: FloatArray, inputs: Floats) -> Floats:
 
 def _ordered(errors: Floats, seen: Floats) -> Floats:
     # What was not observed goes to the end, and is never looked at.
-    ordered = np.sort(np.where(seen > 0, errors, np.float32(np.inf)), axis=2)
+    is_seen = seen > 0
+    if is_seen.all():
+        return np.sort(errors, axis=2)
+    ordered = np.sort(np.where(is_seen, errors, np.float32(np.inf)), axis=2)
     return np.where(np.isfinite(ordered), ordered, 0)
 
 
@@ -299,36 +354,14 @@ def _shape(ordered: Floats, count: FloatArray, levels: FloatArray) -> FloatArray
     below, above = (np.take_along_axis(ordered, index, axis=2) for index in (low, high))
     found = below + (place - low) * (above - below)
     middle = found[..., -1:]
-    normal = np.array([NormalDist().inv_cdf(level) for level in levels.tolist()])
+    normal = _normal(levels.tolist())
     few = 4 * np.maximum(count / _WIDEN_COUNT, 1)[..., None]
     return middle + (found[..., :-1] - middle) * (1 + (np.square(normal) + 1) / few)
 
 
-def _loss(past: _Past, expert: _Expert, shape: FloatArray) -> FloatArray:
-    # Pinball loss of late, in amounts, shape (series, leads).
+def _lost(past: _Past, expert: _Expert, shape: FloatArray) -> Floats:
     centre = np.ascontiguousarray(expert.honest[..., ::_SCORED_EVERY])
-    spread = past.scored_spread**expert.restless
-    total = np.zeros(past.count.shape)
-    for at, level in enumerate(_SCORED.astype(np.float32)):
-        guess = spread * shape[..., [at]].astype(np.float32)
-        guess += centre
-        np.maximum(guess, 0, out=guess)
-        guess *= guess
-        over = np.subtract(past.scored, guess, out=guess)
-        # level x over where it is positive, (level - 1) x over where it is not
-        lost = np.maximum(over, 0)
-        lost -= (1 - level) * over
-        lost *= past.scored_weight
-        total += lost.sum(axis=2)
-    return total
-
-
-def _weights(losses: list[FloatArray]) -> FloatArray:
-    # Shape (series, leads, experts).
-    loss = np.stack(losses, axis=2)
-    best = np.maximum(loss.min(axis=2, keepdims=True), 1e-12)
-    score = np.exp(-_SHARPNESS * np.minimum(loss / best - 1, 10))
-    return score / score.sum(axis=2, keepdims=True)
+    return lost_by(centre, past.scored_spread**expert.restless, shape, past.scored)
 
 
 def _between(by_lead: FloatArray, place: FloatArray) -> FloatArray:

@@ -28,7 +28,8 @@ _HALF_LIFE_DAYS = 4.0
 _RESTLESS_SMOOTH_S = 840  # on either side
 _WINDOWS_S = (7_200, 1_800, 600, 300, 180, 60)
 _RESTLESS_S = (14_400, 1_800)
-_RATIOS_S = (1_800, 43_200)
+_RATIOS_S = (1_800, 3_600, 43_200)
+_SUDDEN = 4.0  # times the usual square of how far they are apart: half is believed
 _YESTERDAY_S = 1_800
 _LEAST_SPREAD = 0.002
 _STRIDE = 6  # of the instants before the last day, one in so many is learned from
@@ -54,7 +55,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     latest : ndarray, shape (series, instants)
         How far demand was off its profile when last observed.
     ratios : tuple of ndarray, each of shape (series, instants)
-        What demand was of its profile over the last half hour, and half day.
+        What demand was of its profile over the last hour, and half day.
     restless, typical : ndarray
         Mean move between buckets: at each instant, (series, instants); and usual in each block of
         the day that ends with the present, (series, blocks a day).
@@ -253,14 +254,19 @@ def _windows(
 
 
 def _ratios(came: Floats, expected: Floats, at: IntArray, cut: Cut) -> tuple[Floats, ...]:
-    # By what roots were of the profile's, over some whiles.
+    # By what roots were of the profile's, over some whiles. Of an hour and its last half the longer
+    # is the surer; the shorter is believed by how unlike the usual it is that they differ.
     sums = _sums(came, expected, cut.per_block)
-    found: list[Floats] = []
+    found: list[FloatArray] = []
     for window in _RATIOS_S:
         total, usual = sums.within(at - cut.blocks(window), at)
         ratio = np.where(usual > 1e-6, total / np.maximum(usual, 1e-6), 1)
-        found.append(np.clip(ratio, 1 / 3, 3).astype(np.float32))
-    return tuple(found)
+        found.append(np.clip(ratio, 1 / 3, 3))
+    brief, hour, day = found
+    apart = np.square(brief - hour)
+    chance = np.maximum(_SUDDEN * apart.mean(axis=1, keepdims=True), 1e-12)
+    recent = hour + apart / (apart + chance) * (brief - hour)
+    return recent.astype(np.float32), day.astype(np.float32)
 
 
 def _restless(sums: _Sums, typical: FloatArray, at: IntArray, cut: Cut) -> FloatArray:

@@ -16,7 +16,7 @@ from foretide.forecast.choose import combine, weights_of
 from foretide.forecast.conformal import moved, spread_of, wander_of, weekly_wander_of
 from foretide.forecast.correct import carry_of, corrected
 from foretide.forecast.days import Days, Floats, calmed, mean_level, windows
-from foretide.forecast.experts import guesses
+from foretide.forecast.experts import guesses, names_of_experts
 from foretide.forecast.fitted import Fitted, stacked
 from foretide.forecast.issue import Past
 from foretide.forecast.shift import relevelled, threshold_of
@@ -24,11 +24,10 @@ from foretide.forecast.shift import relevelled, threshold_of
 # The engine always looks this far, so that a day's forecast is the week's first.
 DAYS_AHEAD = 7
 DAYS_FOR_WEEKS_ALONE = 14
-_DAYS_FOR_WEEKS = 8
+_DAYS_FOR_WEEKS, _DAYS_FOR_ALL_EXPERTS = 8, 10
 _ORIGINS_LONG, _ORIGINS_LEAST = 28, 14
-_DAILY, _WEEKLY = "daily", "weekly"
-# How much of each day ahead comes from weekdays when they told as well as the days before did.
-_WEEKLY_SHARE = (0.5, 0.65, 0.8, 0.95, 0.95, 0.95, 0.95)
+# Ways to look: no weekdays; all experts; only those that know weekdays or at least weekends.
+_DAILY, _WEEKLY, _WEEKDAYS = "daily", "weekly", "weekdays"
 _COMPARED_ORIGINS = 3
 
 
@@ -38,7 +37,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     Parameters
     ----------
     way : str
-        "daily" or "weekly": whether experts that look at weekdays take part.
+        "daily", "weekly" or "weekdays": by which experts; see `experts_of`.
     fitted : Fitted
         What was learned.
     centre : ndarray, shape (series, 7, bins)
@@ -65,9 +64,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     first: int
 
 
-def has_weekdays(view: View) -> bool:
-    """Return whether experts that look at weekdays took part."""
-    return view.way == _WEEKLY
+def experts_of(view: View) -> tuple[str, ...]:
+    """Return the names of the experts that took part, in the order of their weights."""
+    return names_of_experts(has_weeks=view.way != _DAILY, has_days=view.way != _WEEKDAYS)
 
 
 def blended(views: Sequence[View], levels: tuple[float, ...]) -> Floats:
@@ -100,7 +99,10 @@ def views_of(past: Past, learned: dict[str, dict[str, Fitted]] | None = None) ->
     if days < DAYS_FOR_WEEKS_ALONE:
         earliest[_DAILY] = 2
     if days >= _DAYS_FOR_WEEKS:
-        earliest[_WEEKLY] = min(max(days // 2, 7), 14)
+        # What tells no day from another has its own view besides, and one or two past days cannot
+        # weigh it here: a day like the one before tells nothing of the first of a weekend.
+        way = _WEEKLY if days >= _DAYS_FOR_ALL_EXPERTS else _WEEKDAYS
+        earliest[way] = min(max(days // 2, 7), 14)
     views: list[View] = []
     for way, first in earliest.items():
         known = [one[way] for of in past.series_ids if way in (one := (learned or {}).get(of, {}))]
@@ -112,11 +114,11 @@ def views_of(past: Past, learned: dict[str, dict[str, Fitted]] | None = None) ->
 
 
 def _shared(views: Sequence[View]) -> list[View]:
-    # Weekdays matter more the further ahead the day lies, and the better they told of late.
+    # Weekdays matter more the better they told of late, and for every day ahead alike: so few weeks
+    # are as unsure of the fourth day as the days before are.
     daily, weekly = views
-    trust = np.array(_WEEKLY_SHARE, dtype=np.float32)
-    odds = trust / (1 - trust) * np.square(daily.fitted.loss / weekly.fitted.loss)[:, None]
-    share = odds / (1 + odds)
+    odds = np.square(daily.fitted.loss / weekly.fitted.loss)
+    share = np.repeat((odds / (1 + odds))[:, None], DAYS_AHEAD, axis=1)
     return [
         msgspec.structs.replace(daily, share=1 - share),
         msgspec.structs.replace(weekly, share=share),
@@ -133,15 +135,17 @@ def _learned(past: Past, way: str, earliest: int) -> View:
     weights = weights_of(found, actual, seen)
     plain = combine(found, weights)
     carry = carry_of(plain, actual, seen)
-    usual = _usual(found, way)
-    threshold = threshold_of(usual, actual, seen)
+    expected = _usual(found, way), plain
+    threshold = threshold_of(expected, actual, seen)
     centre = corrected(plain, actual, seen, carry)
-    centre, shift = relevelled(centre, usual, actual, seen, threshold)
+    centre, shift = relevelled(
+        centre, expected, actual, seen, threshold=threshold, fullest=_fullest(days)
+    )
     single, single_seen = outcomes(past.sampled, first)
     strays = np.sqrt(single) - np.sqrt(centre[:, :-1])
     strays *= single_seen
     wander = wander_of(days)
-    if way == _WEEKLY:
+    if way != _DAILY:
         wander = np.minimum(wander, weekly_wander_of(days))
     spread = spread_of(strays, single_seen, np.sqrt(mean_level(days)), wander)
     fitted = Fitted(
@@ -171,7 +175,15 @@ def _applied(past: Past, way: str, fitted: Fitted) -> View:
     plain = combine(found, fitted.weights)
     actual, seen = past.days.values[:, None, -1:], past.days.seen[:, None, -1:]
     centre = corrected(plain, actual, seen, fitted.carry)
-    centre, shift = relevelled(centre, _usual(found, way), actual, seen, fitted.threshold)
+    expected = _usual(found, way), plain
+    centre, shift = relevelled(
+        centre,
+        expected,
+        actual,
+        seen,
+        threshold=fitted.threshold,
+        fullest=_fullest(past.days),
+    )
     return View(
         way=way,
         fitted=fitted,
@@ -198,12 +210,18 @@ def _guesses(past: Past, way: str, first: int) -> dict[str, Floats]:
         past.weekend,
         first=first,
         days_ahead=DAYS_AHEAD,
-        has_weeks=way == _WEEKLY,
+        has_weeks=way != _DAILY,
+        has_days=way != _WEEKDAYS,
     )
 
 
 def _usual(found: dict[str, Floats], way: str) -> Floats:
-    return found["weekly median" if way == _WEEKLY else "daily median"]
+    return found["daily median" if way == _DAILY else "weekly median"]
+
+
+def _fullest(days: Days) -> Floats:
+    # Bins observed on the day that had the most, shape (series or 1,).
+    return np.einsum("srb->sr", days.seen).max(axis=1)
 
 
 def outcomes(days: Days, first: int) -> tuple[Floats, Floats]:

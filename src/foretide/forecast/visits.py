@@ -143,9 +143,11 @@ class ActiveSessions:
         names: list[int] = session[begins].tolist()
         known = self._kept.get
         found = np.array([known(name, -1) for name in names], dtype=np.int64)
-        fits = self._fits(found, session[begins])
-        if not fits.all():
-            return self.visit(_part(calls, order[fits[visit]]), one_in=one_in)
+        has_room = len(self._kept) + len(names) <= self._active_max
+        if len(names) and not (has_room and names[0]):
+            fits = self._fits(found, session[begins])
+            if not fits.all():
+                return self.visit(_part(calls, order[fits[visit]]), one_in=one_in)
         since = found >> _MINUTE_AT
         gap_s = (calls.minute - since) * MINUTE_S + second[begins] - _field(found, _SECOND_AT, 6)
         is_known = found >= 0

@@ -21,7 +21,6 @@ from foretide.simulate.shop import FEATURES, ShopEvents
 
 _US_PER_S = 1_000_000
 _USUAL_MIN = 60  # what a crowd is a multiple of is counted in the hour before it
-_RISE_MIN = 3.0
 _BOTS = 5
 
 
@@ -39,17 +38,26 @@ class Crowd(msgspec.Struct, frozen=True, kw_only=True):
     factor : float
         Sessions (funnel) or calls of the feature (others) at its height over those of the hour
         before, > 0.
+    rise_min, fall_min : float
+        How long it takes to reach its height, and to fall away at its end: crowds that a link
+        brings come within minutes and go at once, those of the evening news fade. >= 0.
     """
 
     kind: Literal["funnel", "one call", "bots"]
     start: datetime
     minutes: int
     factor: float
+    rise_min: float = 3.0
+    fall_min: float = 0.0
 
     def __post_init__(self) -> None:
         if self.minutes < 1 or not self.factor > 0:
             raise InvalidValueError(
                 f"a crowd needs minutes >= 1 and factor > 0, had {self.minutes} and {self.factor}"
+            )
+        if not (self.rise_min >= 0 and self.fall_min >= 0):
+            raise InvalidValueError(
+                f"a crowd needs rise_min and fall_min >= 0, had {self.rise_min} and {self.fall_min}"
             )
 
 
@@ -149,8 +157,10 @@ def _walkers(
 def _instants_us(
     crowd: Crowd, rng: np.random.Generator, usual_per_min: float
 ) -> npt.NDArray[np.int64]:
-    # Of a rate that rises within three minutes, stays, and ends.
+    # Of a rate that rises, stays, and falls within the crowd's minutes.
     minute = np.arange(crowd.minutes)
-    rate: FloatArray = crowd.factor * usual_per_min * np.minimum((minute + 1) / _RISE_MIN, 1.0)
+    height = np.minimum((minute + 1) / max(crowd.rise_min, 1.0), 1.0)
+    height = np.minimum(height, (crowd.minutes - minute) / max(crowd.fall_min, 1.0))
+    rate: FloatArray = crowd.factor * usual_per_min * height
     came = np.repeat(minute, rng.poisson(rate))
     return ((came + rng.random(len(came))) * 60 * _US_PER_S).astype(np.int64)
