@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from forecasting.tables import table
@@ -157,8 +157,13 @@ TARGETS: tuple[Target, ...] = (
 
 def verdicts(reached: Mapping[str, float]) -> str:
     """Return the table of targets; a line without a figure says so."""
+    return verdicts_of(TARGETS, reached)
+
+
+def verdicts_of(targets: Sequence[Target], reached: Mapping[str, float]) -> str:
+    """Return a table of targets; a line without a figure says so."""
     head = ["", "floor", "target", "stretch", "reached", "which is"]
-    return table(head, [_row(one, reached.get(one.key)) for one in TARGETS])
+    return table(head, [_row(one, reached.get(one.key)) for one in targets])
 
 
 def _row(one: Target, reached: float | None) -> list[str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
+from hypothesis import settings
+
 from foretide.model.fleet import Fleet, Instance, InstanceState
 from foretide.model.plan import Plan
 from foretide.plan.capacity import linear_curve
@@ -14,6 +17,7 @@ from foretide.plan.policy import ServicePolicy
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 RPS = 10.0
+LAW = settings(max_examples=500, deadline=None)
 
 
 def a_policy(**changed: object) -> ServicePolicy:
@@ -43,6 +47,15 @@ def a_need(
         forecast_id="f", predicted_rps=100, upper_rps=120, width_fraction=width,
         width_max_fraction=bound, serving_up=serving[0], serving_low=serving[1],
         total_up=total[0], total_low=total[1],
+    )  # fmt: skip
+
+
+def told_of(need: Need, rps: float) -> Need:
+    """Return a need with all that a forecast around `rps` says one boot ahead."""
+    shares = (1.05, 1.1, 1.2, 1.3, 1.5)
+    return msgspec.structs.replace(
+        need, low_rps=0.9 * rps, predicted_rps=rps, upper_rps=1.15 * rps, rho=140.0,
+        tail_rps=tuple(share * rps for share in shares),
     )  # fmt: skip
 
 

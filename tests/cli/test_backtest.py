@@ -143,7 +143,7 @@ def test_a_scenario_that_is_wrong_is_refused(
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("--policy", "keda"), "--policy keda: not known; give one of foretide, hpa, oracle"),
+        (("--policy", "hpa2"), "--policy hpa2: not known; give one of foretide, oracle, hpa,"),
         (("--policy", "hpa@x"), "--policy hpa@x"),
         (("--policy", "hpa", "--policy", "hpa"), "each policy once"),
         (("--series", "shop/crt"), "holds no series 'shop/crt'"),

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from foretide.cli.words import describe
 from foretide.model.plan import Branch, Decision, Reason
 
-_COUNT = st.none() | st.integers(0, 10_000)
+_BAND = st.none() | st.tuples(st.integers(0, 10_000), st.integers(0, 10_000))
 _RATE = st.none() | st.floats(0, 1e6)
 
 
-def _decision(branch: Branch, *reasons: Reason, **numbers: float | None) -> Decision:
+def _decision(branch: Branch, *reasons: Reason, **numbers: object) -> Decision:
     return Decision(
         branch=branch,
         reasons=reasons,
@@ -25,7 +25,7 @@ def _decision(branch: Branch, *reasons: Reason, **numbers: float | None) -> Deci
 def test_a_growth_with_its_numbers() -> None:
     decision = _decision(
         Branch.SCALE_UP, Reason.FORECAST_RISES, demand_rps=310.2, predicted_rps=355.0,
-        upper_rps=1410.0, total_up=34, width_fraction=0.25, width_max_fraction=0.3,
+        upper_rps=1410.0, total=(34, 35), width_fraction=0.25, width_max_fraction=0.3,
     )  # fmt: skip
     assert describe(decision) == (
         "Scale up to 34 instances: demand is about to rise (now 310 requests/s, expected 355, at "
@@ -36,7 +36,7 @@ def test_a_growth_with_its_numbers() -> None:
 def test_several_reasons_are_joined() -> None:
     decision = _decision(
         Branch.SCALE_DOWN, Reason.FORECAST_FALLS, Reason.INTERVAL_LOW, Reason.STEP_DOWN_LIMIT,
-        total_low=1,
+        total=(1, 1),
     )  # fmt: skip
     assert describe(decision) == (
         "Scale down to 1 instance: demand is about to fall, the forecast is sure enough to remove "
@@ -52,18 +52,17 @@ def test_nothing_known_is_still_a_sentence() -> None:
     branch=st.sampled_from(Branch),
     reasons=st.lists(st.sampled_from(Reason), unique=True, max_size=6),
     rates=st.tuples(_RATE, _RATE, _RATE, _RATE, _RATE),
-    counts=st.tuples(_COUNT, _COUNT, _COUNT, _COUNT),
+    counts=st.tuples(_BAND, _BAND),
 )
 def test_every_decision_is_one_sentence(
     branch: Branch,
     reasons: list[Reason],
     rates: tuple[float | None, ...],
-    counts: tuple[int | None, ...],
+    counts: tuple[tuple[int, int] | None, ...],
 ) -> None:
     decision = _decision(
         branch, *reasons, demand_rps=rates[0], predicted_rps=rates[1], upper_rps=rates[2],
-        width_fraction=rates[3], width_max_fraction=rates[4], serving_up=counts[0],
-        serving_low=counts[1], total_up=counts[2], total_low=counts[3],
+        width_fraction=rates[3], width_max_fraction=rates[4], serving=counts[0], total=counts[1],
     )  # fmt: skip
     text = describe(decision)
     assert text[0].isupper()

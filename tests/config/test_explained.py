@@ -45,7 +45,10 @@ def test_the_example_with_one_table_uncommented_loads(header: str) -> None:
 
 
 def test_the_example_with_the_other_choices_loads() -> None:
-    chosen = ("latency_objective_s", "service_time_s", "concurrency", "penalty_usd_per_request")
+    chosen = (
+        "latency_objective_s", "service_time_s", "concurrency", "penalty_usd_per_request",
+        "target_fraction", "arrival_variation_fraction", "service_variation_fraction",
+    )  # fmt: skip
     text = re.sub(rf"(?m)^# ((?:{'|'.join(chosen)}|scale_down) = )", r"\1", example_config())
     text = re.sub(r"(?m)^(instance_rps|objective_fraction) = .*\n", "", text)
     service = load_config(text, origin="example").services["web"]
@@ -80,8 +83,16 @@ def test_every_example_is_allowed_by_its_type(header: str) -> None:
 
 
 def test_every_number_says_its_unit_in_its_name() -> None:
-    # Counts of instances, of processes and of requests at once have none.
-    bare = {"min_instances", "max_instances", "concurrency", "workers"}
+    # Counts of instances, of processes and of requests at once, and a rank, have none.
+    bare = {
+        "min_instances",
+        "max_instances",
+        "instances",
+        "concurrency",
+        "workers",
+        "priority",
+        "max_disrupted_instances",
+    }
     for _, setting in EVERY:
         is_number = " number" in setting.allowed
         assert bool(setting.unit) == (is_number and setting.key not in bare), setting.key

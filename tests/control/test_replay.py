@@ -12,10 +12,12 @@ import pytest
 
 from foretide.control.replay import judged, replayed
 from foretide.model.demand import Demand
+from foretide.model.thresholds import ThresholdMove
 from foretide.simulate.play import Play
 from foretide.simulate.scenario import Scenario
 from foretide.store.journal import Entry, FileJournal, MemoryJournal, read_journal
 
+MOVE = ThresholdMove(name="trigger", was=0.9, now=0.8, why="forged")
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
 
@@ -70,8 +72,18 @@ def test_a_journal_file_gives_every_plan_again(
 
 
 def test_the_journal_is_small(entries: list[Entry]) -> None:
-    plans = [len(msgspec.json.encode(entry.plan.decision)) for entry in entries]
-    assert np.mean(plans) < 450
+    sizes = [len(msgspec.json.encode(entry.plan.decision)) for entry in entries]
+    assert max(sizes) <= 300
+
+
+def test_a_threshold_that_moved_is_in_the_journal_with_its_cause(entries: list[Entry]) -> None:
+    moved = [entry for entry in entries if entry.moves]
+    assert 0 < len(moved) < len(entries) / 4
+    for entry in moved:
+        (move,) = entry.moves
+        assert move.name == "trigger"
+        assert move.was != move.now
+        assert "confidence" in move.why
 
 
 Tamper = Callable[[Entry], Entry]
@@ -99,7 +111,14 @@ def _lost_instance(entry: Entry) -> Entry:
     return msgspec.structs.replace(entry, changed=entry.changed[:-1])
 
 
-@pytest.mark.parametrize("tamper", [_more_serving, _other_reason, _other_demand])
+def _other_circumstances(entry: Entry) -> Entry:
+    around = msgspec.structs.replace(entry.around, is_update_in_flight=True, ceiling_count=0)
+    return msgspec.structs.replace(entry, around=around, moves=(*entry.moves, MOVE))
+
+
+@pytest.mark.parametrize(
+    "tamper", [_more_serving, _other_reason, _other_demand, _other_circumstances]
+)
 def test_an_entry_that_was_tampered_with_is_found(
     entries: list[Entry], play: Play, tamper: Tamper
 ) -> None:

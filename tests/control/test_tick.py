@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from foretide.model.plan import Action
 from foretide.plan.capacity import linear_curve
 from foretide.plan.knob import knob_for_objective
 from foretide.plan.need import Need
-from foretide.plan.planner import RecentDemand
+from foretide.plan.planner import Circumstances, RecentDemand
 from foretide.plan.policy import ServicePolicy
 from foretide.platforms.base import Outcome, Platform, Receipt
 from foretide.simulate.world import SimulatedPlatform
@@ -131,7 +132,9 @@ def test_a_shadow_does_all_but_act() -> None:
     assert fleet_of(platform) == before
     assert shadowed.receipts == ()
     acted = beat(platform, live)
-    assert shadow.entries == live.entries
+    told = [msgspec.structs.replace(one, around=Circumstances()) for one in shadow.entries]
+    assert told == live.entries
+    assert not shadow.entries[0].around.is_acting
     assert shadowed.plan == acted.plan
 
 
@@ -153,8 +156,9 @@ def test_a_crash_between_journal_and_act_is_made_good_once(done_count: int) -> N
     beat(expected, MemoryJournal())
 
     journal, platform = MemoryJournal(), world(serving=2, warm=1)
-    with pytest.raises(PlatformUnavailableError):
-        beat(Watched(platform, fails_after=done_count), journal)
+    left = beat(Watched(platform, fails_after=done_count), journal)
+    assert len(left.receipts) == done_count
+    assert left.unanswered == journal.entries[-1].plan.actions[done_count:]
     # the start-up path: what the last entry asked for is asked again under the same ids
     actions = journal.entries[-1].plan.actions
     outcomes = [platform.apply(action).outcome for action in actions]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from foretide.errors import InvalidValueError
-from foretide.plan.knob import Knob, knob_for_objective, knob_for_penalty
+from foretide.plan.knob import (
+    Knob,
+    guard_notch,
+    knob_for_objective,
+    knob_for_penalty,
+    ladder,
+    prior_notch,
+)
 
 
 def _axes(knob: Knob) -> tuple[float, float, float, float]:
@@ -22,14 +30,29 @@ def test_a_stricter_objective_never_holds_less(first: float, second: float, pool
     assert all(a >= b for a, b in zip(strict, loose, strict=True))
 
 
-def test_every_notch_is_the_answer_to_its_objective() -> None:
-    # the objective a notch stands for, a hair looser and a hair stricter
-    assert knob_for_objective(0.05, has_warm_pool=True).run_rho == 4
-    assert knob_for_objective(0.9, has_warm_pool=True).run_rho == 4
-    assert knob_for_objective(0.049, has_warm_pool=True).run_rho == 8
-    assert knob_for_objective(0.001, has_warm_pool=True).warm_rho == 140
-    assert knob_for_objective(0.0002, has_warm_pool=False).run_rho == 1000
-    assert knob_for_objective(1e-6, has_warm_pool=False).run_rho == 1000
+@pytest.mark.parametrize("pool", [True, False])
+def test_every_notch_is_some_objectives_answer(pool: bool) -> None:
+    objectives = 10 ** -np.linspace(0.01, 7, 2000)
+    notches = {prior_notch(float(one), has_warm_pool=pool) for one in objectives}
+    assert notches == set(range(len(ladder(has_warm_pool=pool))))
+
+
+def test_the_ladder_rises_on_every_axis() -> None:
+    for pool in (True, False):
+        axes = np.array([_axes(knob) for knob in ladder(has_warm_pool=pool)])
+        assert (np.diff(axes, axis=0) >= 0).all()
+        assert (np.diff(axes, axis=0).sum(axis=1) > 0).all()
+
+
+def test_usual_objectives_begin_where_they_were_measured() -> None:
+    assert [prior_notch(one, has_warm_pool=True) for one in (0.01, 0.003, 0.001)] == [0, 3, 7]
+    # a hair's breadth of rounding beside an objective is that objective
+    assert prior_notch(0.008 * (1 - 1e-12), has_warm_pool=True) == 0
+
+
+@pytest.mark.parametrize("notch", [0, 5, 13, 15])
+def test_the_spend_guard_is_further_up_the_ladder(notch: int) -> None:
+    assert guard_notch(notch, has_warm_pool=True) == min(notch + 5, 15)
 
 
 @given(st.floats(1e-6, 0.999))

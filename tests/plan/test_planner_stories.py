@@ -7,12 +7,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from cases.planner import NOW, a_demand, a_fleet, a_need, a_policy, total_of, verbs_of
+from cases.planner import NOW, a_demand, a_fleet, a_need, a_policy, told_of, total_of, verbs_of
 from foretide.errors import InvalidValueError
 from foretide.model.fleet import InstanceState
 from foretide.model.plan import Branch, Plan, Reason
+from foretide.plan.memory import Stance
 from foretide.plan.need import GuardBand, Need
-from foretide.plan.planner import Memory, RecentDemand, plan
+from foretide.plan.planner import Circumstances, Memory, RecentDemand, plan
+from foretide.plan.track import Issued, Track
 
 _S = InstanceState
 
@@ -95,15 +97,15 @@ def test_without_a_warm_pool_a_wide_interval_keeps_all_serving() -> None:
 
 def test_a_surge_promotes_at_once_and_holds_for_two_minutes() -> None:
     counts, calm = {_S.SERVING: 10, _S.WARM: 10}, a_need((10, 10), (20, 20))
-    surge = a_demand(95, previous=70)
+    surge = a_demand(96, previous=70)
     made, memory = plan(
         now=NOW, fleet=a_fleet(counts), demand=surge, need=calm, policy=a_policy(), memory=Memory()
     )
-    # 95 x 95 / 70 = 128.9 requests/s are to come: 13 instances
-    assert (verbs_of(made), made.serving_count) == (["Promote"] * 3, 13)
+    # 96 x 96 / 70 = 131.7 requests/s are to come: 14 instances
+    assert (verbs_of(made), made.serving_count) == (["Promote"] * 4, 14)
     assert made.decision.reasons == (Reason.REACTIVE_PROMOTE,)
-    surged = a_fleet({_S.SERVING: 13, _S.WARM: 7})
-    for minute, parked in ((1, 0), (2, 0), (3, 3)):
+    surged = a_fleet({_S.SERVING: 14, _S.WARM: 6})
+    for minute, parked in ((1, 0), (2, 0), (3, 4)):
         made, memory = plan(
             now=NOW + timedelta(minutes=minute), fleet=surged, demand=a_demand(80), need=calm,
             policy=a_policy(), memory=memory,
@@ -232,3 +234,135 @@ def test_a_penalty_instead_of_an_objective_has_no_spend_to_guard() -> None:
     lost = Memory(counted_at=NOW, over_rps=900, asked_rps=1000)
     made = _made({_S.SERVING: 10, _S.WARM: 2}, a_demand(80), need, memory=lost)
     assert Reason.SPEND_GUARD not in made.decision.reasons
+
+
+def _told(serving: tuple[int, int], total: tuple[int, int], rps: float) -> Need:
+    return told_of(a_need(serving, total), rps)
+
+
+def _remembering(**changed: object) -> Memory:
+    stance = msgspec.structs.replace(Stance(floor_serving=8, floor_total=12), **changed)
+    return Memory(counted_at=NOW - timedelta(minutes=1), stance=stance)
+
+
+def _issued(surprise_rps: float) -> Issued:
+    return Issued(
+        for_s=NOW.timestamp() - 60, low_rps=70, predicted_rps=80, upper_rps=90,
+        surprise_rps=surprise_rps, serving_count=10, total_count=12, reactive_count=12,
+    )  # fmt: skip
+
+
+def test_a_sure_forecast_wakes_what_is_warm_earlier() -> None:
+    counts, surge = {_S.SERVING: 10, _S.WARM: 10}, a_demand(85, previous=70)
+    need = _told((10, 10), (20, 20), 85)
+    unsure = _made(counts, surge, need, memory=_remembering(confidence=0.0))
+    sure = _made(counts, surge, need, memory=_remembering(confidence=0.9))
+    assert verbs_of(unsure) == []
+    # 85 x 85 / 70 = 103.2 requests/s are to come: 11 instances
+    assert verbs_of(sure) == ["Promote"]
+
+
+def test_demand_no_forecast_knew_of_is_launched_from_its_first_bucket() -> None:
+    track = Track(issued=(_issued(100),))
+    crowd = a_demand(200, previous=100)
+    made = _made(
+        {_S.SERVING: 10, _S.WARM: 2}, crowd, _told((10, 10), (12, 12), 80),
+        memory=Memory(track=track),
+    )  # fmt: skip
+    # if it goes on rising as it rose, 300 requests/s come next
+    assert total_of(made) == 30
+    assert Reason.SURPRISE in made.decision.reasons
+    expected = Memory(track=Track(issued=(_issued(250),)))
+    known = _made(
+        {_S.SERVING: 10, _S.WARM: 2}, crowd, _told((10, 10), (12, 12), 80), memory=expected
+    )
+    assert total_of(known) == 12
+
+
+def test_a_surprise_within_what_there_is_launches_nothing() -> None:
+    track = Track(issued=(_issued(100),))
+    made = _made(
+        {_S.SERVING: 10, _S.WARM: 10}, a_demand(110, previous=80), _told((10, 10), (20, 20), 80),
+        memory=Memory(track=track),
+    )  # fmt: skip
+    assert set(verbs_of(made)) == {"Promote"}
+
+
+def test_after_a_quarter_of_an_hour_of_surprises_the_formula_stands_in() -> None:
+    policy, memory = a_policy(), Memory()
+    need = _told((10, 10), (12, 12), 80)
+    reasons, totals = list[tuple[Reason, ...]](), list[int]()
+    for minute in range(60):
+        # from the tenth minute on demand is half as high again as expected
+        rps = 80 if minute < 10 else 121
+        made, memory = plan(
+            now=NOW + timedelta(minutes=minute), fleet=a_fleet({_S.SERVING: 20}),
+            demand=a_demand(rps), need=need, policy=policy, memory=memory,
+            around=Circumstances(is_acting=False),
+        )  # fmt: skip
+        reasons.append(made.decision.reasons)
+        totals.append(total_of(made))
+    first = next(n for n, told in enumerate(reasons) if Reason.FALLBACK in told)
+    assert first in range(25, 28)
+    assert all(Reason.FALLBACK in told for told in reasons[first:])
+    # the formula goes no lower than the last plan from a forecast
+    assert min(totals[first:]) >= 12
+
+
+def test_the_forecast_comes_back_after_thirty_clean_minutes() -> None:
+    fallen = _remembering(fallback_until=NOW + timedelta(minutes=30))
+    need = _told((10, 10), (12, 12), 80)
+    policy, counts = a_policy(), {_S.SERVING: 10, _S.WARM: 2}
+    for minute in range(31):
+        made, fallen = plan(
+            now=NOW + timedelta(minutes=minute), fleet=a_fleet(counts), demand=a_demand(80),
+            need=need, policy=policy, memory=fallen,
+        )  # fmt: skip
+        assert (Reason.FALLBACK in made.decision.reasons) == (minute < 30)
+
+
+def test_on_stale_data_the_fleet_keeps_what_the_last_fresh_forecast_might_need() -> None:
+    made = _made(
+        {_S.SERVING: 10}, a_demand(80, age_s=400), _told((5, 5), (5, 5), 40),
+        memory=_remembering(fresh_count=13),
+    )  # fmt: skip
+    assert total_of(made) == 13
+    assert Reason.DATA_STALE in made.decision.reasons
+
+
+def test_stale_depends_on_how_late_the_source_usually_is() -> None:
+    late = msgspec.structs.replace(a_demand(70, age_s=400), delay_s=300)
+    made = _made({_S.SERVING: 20, _S.WARM: 5}, late, a_need((5, 6), (8, 9)))
+    assert Reason.DATA_STALE not in made.decision.reasons
+
+
+def test_a_ceiling_stops_growth_and_removes_nothing() -> None:
+    rising = a_need((18, 18), (20, 20))
+    for ceiling, total in ((30, 20), (14, 14), (4, 10)):
+        made, _ = plan(
+            now=NOW, fleet=a_fleet({_S.SERVING: 10}), demand=a_demand(80), need=rising,
+            policy=a_policy(), memory=Memory(), around=Circumstances(ceiling_count=ceiling),
+        )  # fmt: skip
+        assert total_of(made) == total
+        assert (Reason.CEILING in made.decision.reasons) == (total < 20)
+
+
+def test_lost_skill_runs_less_but_holds_as_much() -> None:
+    need = _told((16, 17), (20, 20), 80)
+    plans = [
+        plan(
+            now=NOW, fleet=a_fleet({_S.SERVING: 8, _S.WARM: 12}), demand=a_demand(70), need=need,
+            policy=a_policy(), memory=Memory(), around=Circumstances(aggressiveness=skill),
+        )[0]
+        for skill in (1.0, 0.5, 0.0)
+    ]  # fmt: skip
+    assert [one.serving_count for one in plans] == [16, 12, 8]
+    assert [total_of(one) for one in plans] == [20, 20, 20]
+    assert Reason.LESS_SKILL in plans[1].decision.reasons
+
+
+def test_what_drains_already_counts_as_disrupted() -> None:
+    counts = {_S.SERVING: 20, _S.WARM: 5, _S.DRAINING: 2}
+    made = _made(counts, a_demand(70), a_need((5, 6), (8, 9)), disrupted_max_count=5)
+    assert verbs_of(made).count("Park") == 3
+    assert Reason.DISRUPTION_LIMIT in made.decision.reasons

@@ -13,6 +13,7 @@ from foretide.plan.reactive import (
     SCALE_DOWN,
     SCALE_UP,
     ScaleRule,
+    average_count,
     bounded_count,
     stabilised_count,
     wanted_count,
@@ -65,6 +66,34 @@ def test_wanted_count_as_kubernetes_computes_it(name: str) -> None:
         )
         == expected
     )
+
+
+# From the same file: the metric in front of all instances, what each is to bear of it.
+_KUBERNETES_AVERAGE = {
+    "ScaleUpPerPodCMExternal": (8.6, 2.15, 3, 4),
+    "ScaleDownPerPodCMExternal": (8.6, 2.867, 5, 3),
+    # By hand: 3 x 1.1 lies on the edge of the tolerance.
+    "edge of the tolerance": (3.3, 1.0, 3, 3),
+    "beyond the tolerance": (3.31, 1.0, 3, 4),
+    "no demand": (0.0, 1.0, 3, 0),
+}
+
+
+@pytest.mark.parametrize("name", _KUBERNETES_AVERAGE)
+def test_average_count_as_kubernetes_computes_it(name: str) -> None:
+    used, target, current, expected = _KUBERNETES_AVERAGE[name]
+    assert average_count(used, target_fraction=target, current_count=current) == expected
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0.05, 1.5), st.integers(1, 60))
+def test_more_of_a_shared_metric_never_asks_for_fewer(
+    used: float, more: float, target: float, current: int
+) -> None:
+    few, many = (
+        average_count(use, target_fraction=target, current_count=current)
+        for use in sorted((used, more))
+    )
+    assert few <= many
 
 
 _counts = st.integers(0, 60)

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from foretide.errors import InputError
 from foretide.model.demand import Demand, FloatArray
-from foretide.simulate.backtest import backtest, check_policies, play_all, trace_for
+from foretide.simulate.backtest import backtest, check_policies, trace_for
 from foretide.simulate.counts import Counts, IntArray
 from foretide.simulate.oracle import front_cost_at
 from foretide.simulate.outcome import SeriesOutcome
 from foretide.simulate.record import journal_path
 from foretide.simulate.rivals.hpa import hpa_counts
+from foretide.simulate.rounds import play_all
 from foretide.simulate.scenario import Scenario
 from foretide.store.journal import Entry, MemoryJournal, read_journal
 
@@ -262,7 +263,7 @@ def test_what_cannot_be_played_is_refused(demand: Demand, rules: Scenario, named
 
 @pytest.mark.parametrize(
     "policies",
-    [["keda"], ["hpa@"], ["hpa@0"], ["hpa@x"], ["hpa@nan"], ["hpa", "hpa"], ["oracle@1"]],
+    [["hpa2"], ["hpa@"], ["hpa@0"], ["hpa@x"], ["hpa@nan"], ["hpa", "hpa"], ["oracle@1"]],
 )
 def test_an_unknown_policy_is_refused(policies: list[str]) -> None:
     with pytest.raises(InputError, match="--policy"):

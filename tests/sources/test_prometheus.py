@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import http.server
-import shutil
-import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from cases.prometheus import free_port, serving
 from foretide.cli import app
 from foretide.errors import InputError, SourceError
 from foretide.model.demand import Demand
@@ -26,8 +23,6 @@ START = datetime(2026, 1, 31, 22, tzinfo=UTC)
 MINUTES = 12_345
 END = START + timedelta(minutes=MINUTES)
 SEEN = {"cart": np.arange(MINUTES) % 7 != 3, "search": np.arange(MINUTES) > 200}
-READY_S = 60
-BACKFILL = ("create-blocks-from", "openmetrics", "--max-block-duration=720h", "--quiet")
 
 
 def calls_per_s(feature: str) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -36,7 +31,7 @@ def calls_per_s(feature: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.round(50 * (1.2 + daily), 3)
 
 
-def openmetrics() -> str:
+def openmetrics() -> list[str]:
     # The rate that a window of one minute had is told at its end.
     end_s = [int((START + timedelta(minutes=i + 1)).timestamp()) for i in range(MINUTES)]
     lines = ["# HELP calls_rate Requests/s.", "# TYPE calls_rate gauge"]
@@ -53,63 +48,13 @@ def openmetrics() -> str:
     lines += [f"calls_total {2 * (s if s < 1800 else s - 1800)} {began + s}" for s in scrapes]
     lines += ["# HELP odd Not fit for demand.", "# TYPE odd gauge"]
     lines += [f"odd {value} {end_s[i]}" for i, value in enumerate(["1", "NaN", "-2", "+Inf"])]
-    return "\n".join([*lines, "# EOF", ""])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return lines
 
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server, tool = shutil.which("prometheus"), shutil.which("promtool")
-    if server is None or tool is None:
-        pytest.skip("prometheus and promtool (Debian package prometheus) are not installed")
-    folder = tmp_path_factory.mktemp("prometheus")
-    (folder / "backfill.txt").write_text(openmetrics())
-    (folder / "prometheus.yml").write_text("scrape_configs: []\n")
-    data = folder / "data"
-    subprocess.run(
-        [tool, "tsdb", *BACKFILL, folder / "backfill.txt", data],
-        check=True,
-        capture_output=True,
-    )
-    url = f"http://127.0.0.1:{free_port()}"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                server,
-                f"--config.file={folder}/prometheus.yml",
-                f"--storage.tsdb.path={data}",
-                "--storage.tsdb.retention.time=100y",
-                f"--web.listen-address={url.removeprefix('http://')}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_until_ready(url, process, folder / "log")
+    with serving(tmp_path_factory.mktemp("prometheus"), openmetrics()) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    transport = httpx.HTTPTransport(retries=3)
-    gate = threading.Event()
-    with httpx.Client(transport=transport) as client:
-        for _ in range(READY_S * 10):
-            assert process.poll() is None, log.read_text()
-            try:
-                if client.get(f"{url}/-/ready").status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            gate.wait(0.1)
-    raise AssertionError(log.read_text())
 
 
 def fetch(url: str, query: str, **changed: Any) -> list[Demand]:

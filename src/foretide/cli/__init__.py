@@ -20,6 +20,8 @@ from foretide.cli import (
     reference,
     replay,
     train,
+    trial,
+    whatif,
 )
 from foretide.errors import ForetideError
 
@@ -43,6 +45,8 @@ app.command(name="accuracy")(accuracy.accuracy)
 app.command(name="explain")(explain.explain)
 app.command(name="plan")(plan.plan)
 app.command(name="backtest")(backtest.backtest)
+app.command(name="try")(trial.trial)
+app.command(name="whatif")(whatif.whatif)
 app.command(name="replay")(replay.replay)
 app.command(name="demo")(demo.demo)
 

@@ -26,37 +26,27 @@ def replay(
     from foretide.simulate.record import journal_path
     from foretide.store.journal import read_journal
 
-    told = _summary(folder)
     decision_count = series_count = 0
-    for series in told.series:
-        path = journal_path(folder, series.series_id)
-        if not path.exists():
-            continue
-        policy = policy_for(series.series_id, told.scenario, series.capacity_rps)
-        verdict = judged(read_journal(path), policy)
-        if verdict.differing is not None:
-            at = verdict.differing.at.isoformat()
-            typer.echo(f"{series.series_id} at {at}: the decision comes out otherwise ({path})")
-            raise typer.Exit(1)
-        decision_count += verdict.equal_count
-        series_count += verdict.equal_count > 0
+    for name, told in _summaries(folder).items():
+        for series in told.series:
+            path = journal_path(folder, series.series_id, name)
+            if not path.exists():
+                continue
+            policy = policy_for(series.series_id, told.scenario, series.capacity_rps)
+            verdict = judged(read_journal(path), policy)
+            if verdict.differing is not None:
+                at = verdict.differing.at.isoformat()
+                typer.echo(f"{series.series_id} at {at}: the decision comes out otherwise ({path})")
+                raise typer.Exit(1)
+            decision_count += verdict.equal_count
+            series_count += verdict.equal_count > 0
     if not series_count:
         raise InputError(f"{folder}: no journal; play a backtest with --policy foretide")
     typer.echo(f"{decision_count:,} decisions of {series_count} series replayed: all equal")
 
 
-def _summary(folder: Path) -> Summary:
-    import msgspec
+def _summaries(folder: Path) -> dict[str, Summary]:
+    """Return the summary of each scenario by its name, which is empty where there is one."""
+    from foretide.simulate.record import read_summaries
 
-    from foretide.simulate.record import SUMMARY_FILE
-    from foretide.simulate.report.summary import Summary
-
-    path = folder / SUMMARY_FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Summary)
-    except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror}; give the --out folder of a backtest or demo"
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no summary of a backtest ({error}); play it again") from None
+    return read_summaries(folder)

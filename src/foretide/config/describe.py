@@ -23,11 +23,12 @@ from foretide.config.apps import (
     SharedEventConfig,
     SharedOutageConfig,
 )
+from foretide.config.budget import BudgetConfig
 from foretide.config.settings import ForecastConfig, ServiceConfig, StoreConfig
 
 # The longest ending that fits says the unit.
 UNITS = {
-    "_usd_per_hour": "USD per hour",
+    "usd_per_hour": "USD per hour",
     "_usd_per_request": "USD per request",
     "_rps": "requests/s",
     "_s": "seconds",
@@ -44,6 +45,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[[events]]": SharedEventConfig,
     "[[outages]]": SharedOutageConfig,
     "[service.NAME]": ServiceConfig,
+    "[budget]": BudgetConfig,
     "[store]": StoreConfig,
     "[forecast]": ForecastConfig,
 }

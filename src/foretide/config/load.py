@@ -14,6 +14,7 @@ from msgspec import inspect
 
 from foretide.config import lines
 from foretide.config.apps import AppConfig, SharedEventConfig, SharedOutageConfig
+from foretide.config.budget import BudgetConfig, faults_of_budget
 from foretide.config.describe import Setting, core_type, instead_of, settings_of, toml_text
 from foretide.config.settings import Config, ServiceConfig, faults_between
 from foretide.errors import ConfigError, InvalidValueError
@@ -99,6 +100,10 @@ class _Check:
         outages = cast("tuple[SharedOutageConfig, ...]", values.get("outages", ()))
         for path, text in faults_between(apps, services, events, outages):
             raise self._fault(path, text)
+        budget = cast("BudgetConfig", values.get("budget", BudgetConfig()))
+        least = [(one.min_instances, one.price_usd_per_hour) for one in services.values()]
+        for field, text in faults_of_budget(budget, least):
+            raise self._fault(("budget", field), text)
         return Config(**values)  # pyright: ignore[reportArgumentType]  # checked one by one above
 
     def _fault(self, path: lines.Path, text: str) -> ConfigError:

@@ -13,10 +13,19 @@ import msgspec
 from msgspec import Meta
 
 from foretide.config.apps import AppConfig, SharedEventConfig, SharedOutageConfig
+from foretide.config.budget import BudgetConfig, faults_of_budget
 from foretide.config.checks import AboveZero, Count, Fraction, Text, check_once, either
 from foretide.errors import InvalidValueError
 
 PLATFORMS_READY = ("simulated",)
+Variation = Annotated[float, Meta(ge=0, le=10)]
+_WITH_LATENCY = (
+    "service_time_s",
+    "concurrency",
+    "target_fraction",
+    "arrival_variation_fraction",
+    "service_variation_fraction",
+)
 P95_OVER_MEAN = 3.0  # of an exponential service time: -log(0.05)
 
 
@@ -86,6 +95,30 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             examples=[4],
         ),
     ] = None
+    target_fraction: Annotated[
+        Annotated[float, Meta(gt=0, le=0.95)] | None,
+        Meta(
+            description="Never plan for a higher use of what serves than this (0.95 when absent); "
+            "goes with latency_objective_s.",
+            examples=[0.8],
+        ),
+    ] = None
+    arrival_variation_fraction: Annotated[
+        Variation | None,
+        Meta(
+            description="Standard deviation of the time between requests over its mean (1 when "
+            "absent: users who know nothing of each other); goes with latency_objective_s.",
+            examples=[1.5],
+        ),
+    ] = None
+    service_variation_fraction: Annotated[
+        Variation | None,
+        Meta(
+            description="Standard deviation of the time an instance works on a request over its "
+            "mean (1 when absent); goes with latency_objective_s.",
+            examples=[0.7],
+        ),
+    ] = None
     price_usd_per_hour: Annotated[
         AboveZero, Meta(description="Price of a serving instance.", examples=[0.1])
     ]
@@ -132,6 +165,16 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             examples=[300.0],
         ),
     ] = 300.0
+    priority: Annotated[
+        int,
+        Meta(
+            ge=-1000,
+            le=1000,
+            description="Where instances are worth the same to several services, the one of higher "
+            "priority gets them first; goes with [budget].",
+            examples=[10],
+        ),
+    ] = 0
     scale_down: Annotated[
         Literal["strict", "soft"],
         Meta(
@@ -140,6 +183,23 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             examples=["strict"],
         ),
     ] = "strict"
+
+    max_disrupted_instances: Annotated[
+        Count | None,
+        Meta(
+            description="At most so many serving instances may be finishing their requests on the "
+            "way out or to warm at once.",
+            examples=[5],
+        ),
+    ] = None
+    cost_weighing: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="`on` lets another plan take the place of the forecast's where earlier "
+            "forecasts proved costly; `off` only writes down what each would cost.",
+            examples=["on"],
+        ),
+    ] = "on"
 
     def __post_init__(self) -> None:
         check_once("features", self.features)
@@ -167,7 +227,7 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if (self.instance_rps is None) == (by_latency is None):
             raise InvalidValueError(either("instance_rps", "latency_objective_s", by_latency))
         if by_latency is None:
-            for field in ("service_time_s", "concurrency"):
+            for field in _WITH_LATENCY:
                 if getattr(self, field) is not None:
                     raise InvalidValueError(
                         f"{field} means something only with latency_objective_s, was "
@@ -239,12 +299,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     )
     events: tuple[SharedEventConfig, ...] = ()
     outages: tuple[SharedOutageConfig, ...] = ()
+    budget: BudgetConfig = BudgetConfig()
     store: StoreConfig = StoreConfig()
     forecast: ForecastConfig = ForecastConfig()
 
     def __post_init__(self) -> None:
         for path, text in faults_between(self.apps, self.services, self.events, self.outages):
             raise InvalidValueError(f"{'.'.join(map(str, path))} {text}")
+        least = [(one.min_instances, one.price_usd_per_hour) for one in self.services.values()]
+        for field, text in faults_of_budget(self.budget, least):
+            raise InvalidValueError(f"budget.{field} {text}")
 
 
 def faults_between(

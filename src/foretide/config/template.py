@@ -14,6 +14,7 @@ from foretide.config.apps import (
     SharedEventConfig,
     SharedOutageConfig,
 )
+from foretide.config.budget import BudgetConfig
 from foretide.config.describe import Setting, meaning_of, settings_of
 from foretide.config.settings import ForecastConfig, ServiceConfig, StoreConfig
 
@@ -39,6 +40,7 @@ GIVEN: dict[type[msgspec.Struct], set[str]] = {
         "wake_s",
         "boot_s",
     },
+    BudgetConfig: set(),
     StoreConfig: {"path"},
     ForecastConfig: {"horizon_h"},
 }
@@ -61,6 +63,7 @@ def example_config() -> str:
         _table("[service.web]", ServiceConfig),
         _table("# [[events]]", SharedEventConfig),
         _table("# [[outages]]", SharedOutageConfig),
+        _table("[budget]", BudgetConfig),
         _table("[store]", StoreConfig),
         _table("[forecast]", ForecastConfig),
     ]

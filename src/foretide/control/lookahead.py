@@ -1,31 +1,48 @@
 """This file knows how a service's demand becomes its need, minute by minute.
 
-It holds the day's fit and hands forecasts from one pure room to the other. A simulation lets it
-work on a few hours at once, a live loop minute by minute: the numbers are the same.
+It holds the day's fit, and where the service's notch lies, and hands forecasts from one pure room
+to the other. A simulation lets it work on a few hours at once, a live loop minute by minute: the
+numbers are the same.
+
+What was said of the last hours is held against what came, the fit's own level aside: a forecast
+that is off by a fifth for whatever reason is put right within hours.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 
+from foretide.control.nights import Nights
 from foretide.control.special_days import SpecialDays
 from foretide.errors import InvalidValueError
 from foretide.forecast.nowcast import DAY_S, NOWCAST_LEVELS, Nowcast, fit, has_history, issue
+from foretide.forecast.profile import day_rows
 from foretide.forecast.wallclock import IntArray, epoch_s
 from foretide.model.calendar import Calendar
 from foretide.model.demand import Demand, FloatArray
-from foretide.plan.need import Need, NeedBlock, low_width_bound, needs
+from foretide.plan.capacity import served_rps
+from foretide.plan.knob import Knob, guard_notch, knob_for_objective, ladder, prior_notch
+from foretide.plan.need import Layers, Need, NeedBlock, layers_for, low_width_bound, needs
 from foretide.plan.planner import RecentDemand
 from foretide.plan.policy import MINUTE_S, ServicePolicy
+from foretide.plan.tuning import Tuning, tuned
 
 _PEAK_DAYS = 14
 _PEAK_LEVEL = 0.999
+_PEAK_TRIMMED_DAYS = 3
 _WIDTH_DAYS = 7
 _MAX_STEP_S = 3600
+# A service that is new here and brings a history is tuned on as many days of it.
+_BROUGHT_DAYS = 7
+_BIAS_S, _BIAS_CLAMP = 6 * 3600, math.log(1.3)
+_BIAS_IGNORED = 0.03  # what a fit that is right is off by, over hours
+_SOIL_FRACTION = 0.02  # of one instance: keeps the logarithm of nothing finite
+_MEDIAN = NOWCAST_LEVELS.index(0.5)
 
 
 class Lookahead:
@@ -43,6 +60,8 @@ class Lookahead:
     calendar : Calendar, optional
         Holidays, events and declared outages of the users; nothing is known when absent. Zeros
         are never taken for an outage here: minutes without demand are to be seen at once.
+    issued_factor : float
+        What every forecast is multiplied by, > 0: for trials of a forecast that is off.
     """
 
     def __init__(
@@ -52,6 +71,7 @@ class Lookahead:
         *,
         block_minutes: int = 1,
         calendar: Calendar | None = None,
+        issued_factor: float = 1.0,
     ) -> None:
         if demand.step_s % MINUTE_S or demand.step_s > _MAX_STEP_S:
             raise InvalidValueError(
@@ -60,6 +80,12 @@ class Lookahead:
             )
         self._policy = policy
         self._block_minutes = block_minutes
+        self._issued_factor = issued_factor
+        self._layers: Layers | None = None
+        self._tuning = _first_tuning(policy)
+        self._ladder = ladder(has_warm_pool=policy.has_warm_pool)
+        self._nights = Nights(policy, len(self._ladder))
+        self._is_begun = False
         self._calendar = msgspec.structs.replace(calendar or Calendar(), has_outages_detected=False)
         self._special: SpecialDays | None = None
         self._widths: list[FloatArray] = []
@@ -97,14 +123,18 @@ class Lookahead:
         self._refit_when_due(closed)
         if self._nowcast is None:
             return None
-        if self._block is None or not 0 <= minute - self._block[0] < len(self._block[1].serving_up):
+        if self._block is None or not 0 <= minute - self._block[0] < len(self._block[1].bands):
             self._block = (minute, self._needs(self._nowcast, minute))
             self._widths.append(self._block[1].width_fraction)
         first, block = self._block
+        knob = self._knobs()[0]
         return block.at(
             minute - first,
             forecast_id=f"nowcast@{int(now.timestamp())}",
             width_max_fraction=self._width_max,
+            guard_knob=None if self._policy.guard_knob is None else 1,
+            notch=None if self._tuning is None else self._tuning.notch,
+            rho=max(knob.run_rho, knob.warm_rho),
         )
 
     def band(self, now: datetime) -> tuple[float, float, float]:
@@ -118,6 +148,31 @@ class Lookahead:
             float(block.predicted_rps[row]),
             float(block.upper_rps[row]),
         )
+
+    def every_notch(self, minutes: IntArray) -> tuple[NeedBlock, FloatArray]:
+        """Return what every notch of the ladder asks for, and each minute's own quantiles.
+
+        Parameters
+        ----------
+        minutes : ndarray of int, shape (minutes,)
+            Rising, since the beginning of demand; of the day of the last need.
+
+        Returns
+        -------
+        NeedBlock
+            Bands of each knob of the ladder.
+        ndarray, shape (minutes, levels)
+            Quantiles of each minute, as issued at its start.
+
+        Raises
+        ------
+        InvalidValueError
+            When there is no forecast yet.
+        """
+        if self._nowcast is None:
+            raise InvalidValueError("no forecast could be made yet: ask for a need first")
+        quantiles = self._ahead(self._nowcast, minutes)
+        return self._asked(quantiles, self._ladder), quantiles[:, 0]
 
     def _minute(self, now: datetime) -> int:
         return int((now - self._demand.start) / timedelta(seconds=MINUTE_S))
@@ -136,14 +191,26 @@ class Lookahead:
         return (now - self._demand.start).total_seconds() - end_s
 
     def _refit_when_due(self, closed: int) -> None:
-        step_s = self._demand.step_s
-        per_day = DAY_S // step_s
+        per_day = DAY_S // self._demand.step_s
         if self._nowcast is not None and closed - self._nowcast.first < per_day:
             return
+        self._block = None
+        if not self._is_begun:
+            self._is_begun = True
+            brought = closed // per_day if self._tuning is not None else 0
+            for back in range(min(brought, _BROUGHT_DAYS), 0, -1):
+                self._refit(closed - back * per_day)
+                self._tune()
+        else:
+            self._tune()
+        self._refit(closed)
+
+    def _refit(self, closed: int) -> None:
+        step_s = self._demand.step_s
+        per_day = DAY_S // step_s
         known = self._rps[:closed]
         horizon_s = (self._policy.horizon_minutes + 1) * MINUTE_S
         lead_count = -(-horizon_s // step_s) + 1
-        self._block = None
         if self._calendar.is_empty:
             usual = known
         else:
@@ -159,11 +226,40 @@ class Lookahead:
             start_s=epoch_s(self._demand.start),
             zone=ZoneInfo(self._calendar.timezone),
         )
-        recent = known[-_PEAK_DAYS * per_day :]
-        self._peak_rps = float(np.quantile(recent[np.isfinite(recent)], _PEAK_LEVEL))
+        self._peak_rps = _usual_peak_rps(known[-_PEAK_DAYS * per_day :], per_day)
         widths = np.concatenate([*self._widths, np.empty(0)])[-_WIDTH_DAYS * DAY_S // MINUTE_S :]
         self._widths = [widths]
         self._width_max = low_width_bound(widths)
+
+    def _tune(self) -> None:
+        """Move the notch by what every notch would have done since the last fit."""
+        objective = self._policy.objective_fraction
+        if self._tuning is None or objective is None or self._nowcast is None:
+            return
+        per_bucket = self._demand.step_s // MINUTE_S
+        first = self._nowcast.first
+        minutes = np.arange(first * per_bucket, first * per_bucket + DAY_S // MINUTE_S)
+        block, next_rps = self.every_notch(minutes)
+        bucket = minutes // per_bucket
+        rps = np.concatenate([[np.nan, np.nan], self._rps])
+        night = self._nights.play(
+            rps[bucket + 2], rps[bucket + 1], rps[bucket],
+            bucket_minutes=per_bucket,
+            block=block,
+            next_rps=next_rps,
+            levels=NOWCAST_LEVELS,
+            width_max_fraction=self._width_max,
+        )  # fmt: skip
+        self._tuning = tuned(self._tuning, night, objective)
+
+    def _knobs(self) -> tuple[Knob, ...]:
+        """Return the knob in use, and the spend guard's where there is one."""
+        if self._tuning is not None:
+            notch = self._tuning.notch
+            careful = guard_notch(notch, has_warm_pool=self._policy.has_warm_pool)
+            return self._ladder[notch], self._ladder[careful]
+        guard = self._policy.guard_knob
+        return (self._policy.knob,) if guard is None else (self._policy.knob, guard)
 
     def _needs(self, nowcast: Nowcast, minute: int) -> NeedBlock:
         per_bucket = self._demand.step_s // MINUTE_S
@@ -171,20 +267,80 @@ class Lookahead:
         known = (len(self._rps) + 1) * per_bucket
         minutes = np.arange(minute, max(minute + 1, min(minute + self._block_minutes,
                                                         last_of_fit, known)))  # fmt: skip
+        return self._asked(self._ahead(nowcast, minutes), self._knobs())
+
+    def _asked(self, quantiles: FloatArray, knobs: tuple[Knob, ...]) -> NeedBlock:
+        top_rps = float(quantiles[:, :, -1].max())
+        if self._layers is None or not self._layers.reaches(top_rps, self._policy):
+            self._layers = layers_for(self._policy, top_rps)
+        return needs(
+            quantiles, NOWCAST_LEVELS, policy=self._policy, peak_rps=self._peak_rps, knobs=knobs,
+            layers=self._layers,
+        )  # fmt: skip
+
+    def _ahead(self, nowcast: Nowcast, minutes: IntArray) -> FloatArray:
+        """Return quantiles of the minutes from each of several on, by the minute."""
+        per_bucket = self._demand.step_s // MINUTE_S
         closed = np.minimum(minutes // per_bucket, len(self._rps))
         issued, row = np.unique(closed, return_inverse=True)
-        quantiles = self._quantiles(nowcast, issued)
+        quantiles = self._unbiased(nowcast, issued)
         ahead = minutes[:, None] + np.arange(self._policy.horizon_minutes)
         lead = np.minimum(ahead // per_bucket - closed[:, None], quantiles.shape[1] - 1)
-        return needs(
-            quantiles[row[:, None], lead],
-            NOWCAST_LEVELS,
-            policy=self._policy,
-            peak_rps=self._peak_rps,
-        )
+        return quantiles[row[:, None], lead]
+
+    def _unbiased(self, nowcast: Nowcast, issued: IntArray) -> FloatArray:
+        """Return quantiles, put right by what those of the last hours were off."""
+        step_s = self._demand.step_s
+        window = _BIAS_S // step_s
+        lead = max(1, int(self._policy.boot_s // step_s))
+        # the first bucket ever spoken of has a whole minute of demand before it
+        first = max(int(issued[0]) - window - lead, nowcast.anchor + 1)
+        earlier = np.arange(first, int(issued[0]))
+        quantiles = self._quantiles(nowcast, np.concatenate([earlier, issued]))
+        quantiles = quantiles * self._issued_factor
+        place = np.minimum(lead, quantiles.shape[1] - 1)
+        soil = _SOIL_FRACTION * served_rps(self._policy.curve, 1)
+        every = np.arange(first, int(issued[-1]) + 1)
+        said = np.full(len(every), np.nan)
+        said[np.concatenate([earlier, issued]) - first] = quantiles[:, place, _MEDIAN]
+        came = self._rps[first : int(issued[-1])]
+        off = np.full(len(every), np.nan)
+        # what was said at `c` is of bucket `c + place`, known once `c + place + 1` are closed
+        reach = len(came) - place
+        if reach > 0:
+            off[:reach] = np.log((came[place:] + soil) / (said[:reach] + soil))
+        bias = np.zeros(len(issued))
+        for at, count in enumerate(issued - first):
+            seen = off[max(0, count - place - window) : max(0, count - place)]
+            seen = seen[np.isfinite(seen)]
+            if len(seen) >= window // 4:
+                bias[at] = np.median(seen)
+        bias = np.clip(bias, -_BIAS_CLAMP, _BIAS_CLAMP)
+        bias -= np.clip(bias, -_BIAS_IGNORED, _BIAS_IGNORED)
+        return quantiles[len(earlier) :] * np.exp(bias)[:, None, None]
 
     def _quantiles(self, nowcast: Nowcast, issued: IntArray) -> FloatArray:
         if self._special is None:
             return issue(nowcast, self._rps, issued)
         usual = self._special.usual_rps(self._rps, int(issued.max()))
         return self._special.moved(issue(nowcast, usual, issued), issued)
+
+
+def _usual_peak_rps(recent: FloatArray, per_day: int) -> float:
+    """Return the 99.9 % quantile of recent demand, the day with the highest one left out."""
+    days = day_rows(recent, per_day)
+    seen = days[np.isfinite(days).any(axis=1)]
+    if len(seen) > _PEAK_TRIMMED_DAYS:
+        seen = np.delete(seen, np.nanargmax(np.nanquantile(seen, _PEAK_LEVEL, axis=1)), axis=0)
+    return float(np.nanquantile(seen, _PEAK_LEVEL))
+
+
+def _first_tuning(policy: ServicePolicy) -> Tuning | None:
+    """Return where the notch lies at first; None where a penalty or the owner sets the knob."""
+    objective, pool = policy.objective_fraction, policy.has_warm_pool
+    if objective is None or policy.guard_knob is None:
+        return None
+    if policy.knob != knob_for_objective(objective, has_warm_pool=pool):
+        return None
+    notch = prior_notch(objective, has_warm_pool=pool)
+    return Tuning(notch=notch, prior=notch)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from foretide.plan.confidence import trigger_moves
 from foretide.plan.planner import Memory, plan
 from foretide.plan.policy import ServicePolicy
 from foretide.store.journal import Entry, fleets
@@ -66,8 +67,10 @@ def replayed(entries: Iterable[Entry], policy: ServicePolicy) -> Iterator[Entry]
     for entry, fleet in fleets(entries):
         if entry.is_start:
             memory = Memory()
+        before = memory
         decided, memory = plan(
             now=entry.at, fleet=fleet, demand=entry.demand, need=entry.need, policy=policy,
-            memory=memory,
+            memory=before, around=entry.around,
         )  # fmt: skip
-        yield msgspec.structs.replace(entry, plan=decided)
+        moves = trigger_moves(before.stance.confidence, memory.stance.confidence)
+        yield msgspec.structs.replace(entry, plan=decided, moves=moves)

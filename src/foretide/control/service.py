@@ -5,7 +5,7 @@ from __future__ import annotations
 from foretide.config.settings import ServiceConfig
 from foretide.errors import ConfigError, InvalidValueError
 from foretide.model.capacity import CapacityCurve
-from foretide.plan.capacity import latency_curve, linear_curve
+from foretide.plan.capacity import MAX_UTILISATION, latency_curve, linear_curve
 from foretide.plan.knob import Knob, knob_for_objective, knob_for_penalty
 from foretide.plan.policy import ServicePolicy
 
@@ -43,6 +43,10 @@ def policy_from(name: str, config: ServiceConfig, *, version: str) -> ServicePol
         min_count=config.min_instances,
         max_count=config.max_instances,
         is_soft=config.scale_down == "soft",
+        price_usd_per_hour=config.price_usd_per_hour,
+        warm_price_fraction=config.warm_price_fraction,
+        disrupted_max_count=config.max_disrupted_instances,
+        is_cost_weighed=config.cost_weighing == "on",
     )
 
 
@@ -56,7 +60,14 @@ def _curve(config: ServiceConfig) -> CapacityCurve:
         service_time_s=config.service_time_s,
         workers=config.concurrency or 1,
         max_instances=config.max_instances,
+        arrival_variation=_or_one(config.arrival_variation_fraction),
+        service_variation=_or_one(config.service_variation_fraction),
+        max_utilisation=config.target_fraction or MAX_UTILISATION,
     )
+
+
+def _or_one(variation: float | None) -> float:
+    return 1.0 if variation is None else variation
 
 
 def _guard_knob(config: ServiceConfig) -> Knob | None:

@@ -11,13 +11,17 @@ from typing import Protocol
 
 import msgspec
 
+from foretide.errors import PlatformUnavailableError
 from foretide.model.fleet import Fleet
-from foretide.model.plan import Plan
+from foretide.model.plan import Action, Launch, Plan
+from foretide.plan.confidence import trigger_moves
 from foretide.plan.need import Need
-from foretide.plan.planner import Memory, RecentDemand, plan
+from foretide.plan.planner import Circumstances, Memory, RecentDemand, plan
 from foretide.plan.policy import ServicePolicy
-from foretide.platforms.base import Platform, Receipt
+from foretide.platforms.base import Outcome, Platform, Receipt
 from foretide.store.journal import Entry, Journal, fleet_change
+
+_CALM = Circumstances()
 
 
 class Outlook(Protocol):
@@ -45,12 +49,32 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
         What was decided; None before the first tick.
     receipts : tuple of Receipt
         The platform's answers; empty in shadow.
+    unanswered : tuple of Action
+        What it did not answer, and what was to come after it: asked for again by the next tick,
+        under the same ids.
     """
 
     fleet: Fleet | None = None
     memory: Memory = Memory()
     plan: Plan | None = None
     receipts: tuple[Receipt, ...] = ()
+    unanswered: tuple[Action, ...] = ()
+
+
+class Sensed(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What one tick rests on: the fleet as reported, the last demand, and what the forecast asks.
+
+    Parameters
+    ----------
+    fleet : Fleet
+    demand : RecentDemand
+    need : Need, optional
+        None while there is no forecast.
+    """
+
+    fleet: Fleet
+    demand: RecentDemand
+    need: Need | None
 
 
 def tick(
@@ -62,6 +86,7 @@ def tick(
     journal: Journal,
     before: Beat,
     is_acting: bool,
+    around: Circumstances | None = None,
 ) -> Beat:
     """Do one heartbeat of one service.
 
@@ -81,6 +106,9 @@ def tick(
         The tick before; `Beat()` for the first.
     is_acting : bool
         False in shadow: everything but the acting is done.
+    around : Circumstances, optional
+        What else is to be heeded: a budget's ceiling, an update in flight, lost skill. What was
+        refused of the plan before and whether this one is acted upon is known here.
 
     Returns
     -------
@@ -90,20 +118,120 @@ def tick(
     Raises
     ------
     PlatformUnavailableError
-        When the platform did not answer; the same action ids are safe to send again.
+        When the platform did not say what runs.
     JournalError
         When the plan could not be written down: nothing was done.
     """
+    sensed = sense(now, policy=policy, platform=platform, outlook=outlook, before=before)
+    return decide(
+        now, sensed, policy=policy, platform=platform, journal=journal, before=before,
+        is_acting=is_acting, around=around,
+    )  # fmt: skip
+
+
+def sense(
+    now: datetime,
+    *,
+    policy: ServicePolicy,
+    platform: Platform,
+    outlook: Outlook,
+    before: Beat,
+) -> Sensed:
+    """Return what a tick rests on; the first half of `tick`, with its arguments.
+
+    Raises
+    ------
+    PlatformUnavailableError
+        When the platform did not say what runs.
+    """
+    # once: what is not answered again is planned anew, from what the platform then reports
+    acted(platform, before.unanswered)
     fleet = platform.observe(policy.service)
-    demand, need = outlook.recent(now), outlook.need(now)
+    return Sensed(fleet=fleet, demand=outlook.recent(now), need=outlook.need(now))
+
+
+def decide(
+    now: datetime,
+    sensed: Sensed,
+    *,
+    policy: ServicePolicy,
+    platform: Platform,
+    journal: Journal,
+    before: Beat,
+    is_acting: bool,
+    around: Circumstances | None = None,
+) -> Beat:
+    """Plan from what was sensed, write it down, and act; the second half of `tick`.
+
+    Between the two halves a budget may be divided among services: see `control/heartbeat`.
+
+    Raises
+    ------
+    JournalError
+        When the plan could not be written down: nothing was done.
+    """
+    fleet, demand, need = sensed.fleet, sensed.demand, sensed.need
+    around = _completed(around or _CALM, before, is_acting=is_acting)
     decided, memory = plan(
-        now=now, fleet=fleet, demand=demand, need=need, policy=policy, memory=before.memory
-    )
+        now=now, fleet=fleet, demand=demand, need=need, policy=policy, memory=before.memory,
+        around=around,
+    )  # fmt: skip
     changed, gone = fleet_change(before.fleet, fleet)
     entry = Entry(
-        at=now, changed=changed, gone=gone, demand=demand, need=need, plan=decided,
+        at=now, changed=changed, gone=gone, demand=demand, need=need, plan=decided, around=around,
+        moves=trigger_moves(before.memory.stance.confidence, memory.stance.confidence),
+        observed_at=None if fleet.observed_at == now else fleet.observed_at,
         is_start=before.fleet is None,
     )  # fmt: skip
     journal.append(entry)
-    receipts = tuple(platform.apply(action) for action in decided.actions) if is_acting else ()
-    return Beat(fleet=fleet, memory=memory, plan=decided, receipts=receipts)
+    receipts = acted(platform, decided.actions) if is_acting else ()
+    return Beat(
+        fleet=fleet, memory=memory, plan=decided, receipts=receipts,
+        unanswered=decided.actions[len(receipts) :] if is_acting else (),
+    )  # fmt: skip
+
+
+def acted(platform: Platform, actions: tuple[Action, ...]) -> tuple[Receipt, ...]:
+    """Ask for actions in their order, and return the answers up to the first there was none to.
+
+    Also the start-up path: what the last journal entry asked for may have been done or not; asked
+    for again under the same ids it is done once, whatever became of it before.
+
+    Parameters
+    ----------
+    platform : Platform
+        Where they are done.
+    actions : tuple of Action
+        Of one plan.
+
+    Returns
+    -------
+    tuple of Receipt
+        Fewer than there are actions when one was not answered: what comes after it may rest on it.
+    """
+    receipts = list[Receipt]()
+    for action in actions:
+        try:
+            receipts.append(platform.apply(action))
+        except PlatformUnavailableError:
+            break
+    return tuple(receipts)
+
+
+def _completed(around: Circumstances, before: Beat, *, is_acting: bool) -> Circumstances:
+    refused = _refused(before)
+    if is_acting and not refused:
+        return around
+    return msgspec.structs.replace(around, is_acting=is_acting, refused=refused)
+
+
+def _refused(before: Beat) -> tuple[str, ...]:
+    """Return the instances that were to be launched and that the platform said no to."""
+    if before.plan is None or not before.receipts:
+        return ()
+    refused = {one.action_id for one in before.receipts if one.outcome is Outcome.REFUSED}
+    return tuple(
+        action.instance_id
+        for action in before.plan.actions
+        if isinstance(action, Launch) and action.action_id in refused
+    )

@@ -48,6 +48,7 @@ _OUTLIER = 6.0  # beyond this many times the restlessness a bucket is a dip or a
 # Shrinks the weights: strongly while there are few buckets, hardly once there are thousands.
 _RIDGE, _RIDGE_COUNT = 1e-3, 5.0
 _WIDEN_COUNT = 24.0  # buckets that tell as much as one independent error
+_SEEN_DAYS = 4  # of fewer days none can be told from the others
 # A calm series must not turn its one jump into a quantile of thousands of standard errors.
 _MIN_SIGMA_FRACTION = 0.002
 # No quantile beyond this many times the highest demand ever seen, or that of the last bucket:
@@ -313,11 +314,25 @@ def _fit_lead(
     gram[diagonal, diagonal] *= 1 + _RIDGE + _RIDGE_COUNT / len(target)
     solved = np.linalg.solve(gram + 1e-9 * np.eye(len(gram)), scaled.T @ target)
     weights = solved.astype(np.float64)
-    errors = target - scaled @ weights
+    day = then[known] // (DAY_S // nowcast.step_s)
+    errors = _as_seen_twice(target - scaled @ weights, day)
     shape = np.quantile(errors, np.array(NOWCAST_LEVELS)).astype(np.float64)
     # away from the median, not from 0: quantiles that are all on one side of 0 must not cross
     median = shape[NOWCAST_LEVELS.index(0.5)]
     return weights, median + (shape - median) * _widening(len(target))
+
+
+def _as_seen_twice(errors: FloatArray, day: IntArray) -> FloatArray:
+    """Return errors no larger than those of another day: one spike is no part of the spread."""
+    of_day = day - day[0]
+    largest = np.full(int(of_day[-1]) + 1, -np.inf)
+    smallest = -largest
+    np.maximum.at(largest, of_day, errors)
+    np.minimum.at(smallest, of_day, errors)
+    largest, smallest = largest[np.isfinite(largest)], smallest[np.isfinite(smallest)]
+    if len(largest) < _SEEN_DAYS:
+        return errors
+    return np.clip(errors, np.partition(smallest, 1)[1], np.partition(largest, -2)[-2])
 
 
 def _widening(count: int) -> FloatArray:

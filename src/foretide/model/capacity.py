@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 import numpy as np
 
@@ -9,7 +11,7 @@ from foretide.errors import InvalidValueError
 from foretide.model.demand import FloatArray
 
 
-class CapacityCurve(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class CapacityCurve(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """D(k): the demand k serving instances serve within the latency objective.
 
     Parameters
@@ -31,3 +33,8 @@ class CapacityCurve(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if not np.isfinite(rps).all() or (np.diff(rps) < 0).any() or rps[-1] <= rps[-2]:
             raise InvalidValueError("served_rps must never fall and must end rising")
         rps.flags.writeable = False
+
+    @cached_property
+    def steps_rps(self) -> tuple[float, ...]:
+        """The same as plain numbers: one of them is looked up ten times as fast."""
+        return tuple(self.served_rps.tolist())

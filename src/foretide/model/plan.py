@@ -105,26 +105,69 @@ class Branch(StrEnum):
     HOLD = "hold"
 
 
+class Choice(StrEnum):
+    """Which of the plans that are weighed against each other, tick by tick."""
+
+    REACTIVE = "reactive"  # the HPA formula on the demand of now
+    PRE_SCALED = "pre_scaled"  # what the forecast says will serve, and nothing warm beyond it
+    PRE_SCALED_WARM = "pre_scaled_warm"  # all the forecast asks for
+    HELD = "held"  # nothing is added
+
+
 class Reason(StrEnum):
-    """Why a decision is what it is; several may hold at once."""
+    """Why a decision is what it is; several may hold at once. Short, as every minute tells some."""
 
-    FORECAST_RISES = "forecast_rises"
-    FORECAST_FALLS = "forecast_falls"
-    INTERVAL_LOW = "interval_low"
-    INTERVAL_TOO_WIDE = "interval_too_wide"
-    REACTIVE_PROMOTE = "reactive_promote"
+    FORECAST_RISES = "rises"
+    FORECAST_FALLS = "falls"
+    INTERVAL_LOW = "sure"
+    INTERVAL_TOO_WIDE = "unsure"
+    COST_FACTOR = "cost"
+    LESS_SKILL = "less_skill"
+    REACTIVE_PROMOTE = "surge"
     SURPRISE = "surprise"
-    SPEND_GUARD = "spend_guard"
+    SPEND_GUARD = "spent"
     NO_HISTORY = "no_history"
-    DATA_STALE = "data_stale"
-    MIN_INSTANCES = "min_instances"
-    MAX_INSTANCES = "max_instances"
-    STEP_UP_LIMIT = "step_up_limit"
-    STEP_DOWN_LIMIT = "step_down_limit"
+    FALLBACK = "fallback"
+    FORECAST_BROKEN = "broken"
+    FORECAST_OLD = "old"
+    DATA_STALE = "stale"
+    INSTANCES_MISSING = "missing"
+    INSTANCES_UNKNOWN = "unknown"
+    LAUNCH_UNSEEN = "unseen"
+    REPORT_LATE = "late"
+    STEP_UP_LIMIT = "step_up"
+    STEP_DOWN_LIMIT = "step_down"
+    DISRUPTION_LIMIT = "disruption"
+    UPDATE_IN_FLIGHT = "update"
+    CEILING = "ceiling"
+    MAX_INSTANCES = "max"
+    MIN_INSTANCES = "min"
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    rename={
+        "reasons": "why",
+        "forecast_id": "forecast",
+        "curve_version": "curve",
+        "demand_rps": "rps",
+        "predicted_rps": "q50",
+        "upper_rps": "q95",
+        "width_fraction": "width",
+        "width_max_fraction": "bound",
+        "serving": "run",
+        "total": "all",
+        "confidence_fraction": "trust",
+        "cost_usd": "cost",
+    },
+):
     """Why the fleet should be what the plan says, with the numbers it rests on.
+
+    Numbers are rounded to what a person reads, and their names in the journal are short: a
+    decision is written every minute.
 
     Parameters
     ----------
@@ -142,8 +185,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         95 % quantile at lead = boot.
     width_fraction, width_max_fraction : float, optional
         Relative width of the 90 % interval at lead = boot, and the bound below which it is low.
-    serving_up, serving_low, total_up, total_low : int, optional
-        The bands the forecast asks for: grow to `up`, shrink to no less than `low`.
+    serving, total : (int, int), optional
+        The bands that acted: grow to the first, shrink to no less than the second.
+    confidence_fraction : float, optional
+        How far the forecast is trusted, in [0, 1].
+    choice : Choice, optional
+        The plan that acted where it is not the one that follows the forecast: another takes its
+        place when its cost factor has been lower for long.
+    cost_usd : tuple of float, optional
+        Cost factors over the horizon of the plans in the order of `Choice`.
     """
 
     branch: Branch
@@ -155,10 +205,31 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     upper_rps: float | None = None
     width_fraction: float | None = None
     width_max_fraction: float | None = None
-    serving_up: int | None = None
-    serving_low: int | None = None
-    total_up: int | None = None
-    total_low: int | None = None
+    serving: tuple[int, int] | None = None
+    total: tuple[int, int] | None = None
+    confidence_fraction: float | None = None
+    choice: Choice | None = None
+    cost_usd: tuple[float, float, float, float] | None = None
+
+    @property
+    def serving_up(self) -> int | None:
+        """Grow what serves to this."""
+        return self.serving[0] if self.serving else None
+
+    @property
+    def serving_low(self) -> int | None:
+        """Shrink what serves to no less than this."""
+        return self.serving[1] if self.serving else None
+
+    @property
+    def total_up(self) -> int | None:
+        """Grow the whole fleet to this."""
+        return self.total[0] if self.total else None
+
+    @property
+    def total_low(self) -> int | None:
+        """Shrink the whole fleet to no less than this."""
+        return self.total[1] if self.total else None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from foretide.model.fleet import Fleet, Instance, InstanceState
 from foretide.model.ids import action_id
 from foretide.model.plan import Action, Drain, Launch, Park, Promote, Terminate
 from foretide.plan.policy import ServicePolicy
+from foretide.plan.reconcile import Census, census_of
 
 _S = InstanceState
 
@@ -30,7 +31,13 @@ class Moves(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def actions_for(
-    now: datetime, fleet: Fleet, moves: Moves, policy: ServicePolicy
+    now: datetime,
+    fleet: Fleet,
+    moves: Moves,
+    policy: ServicePolicy,
+    *,
+    census: Census | None = None,
+    unseen_count: int = 0,
 ) -> tuple[tuple[Action, ...], Moves]:
     """Return the actions that bring a fleet to a count, and the count they bring it to.
 
@@ -44,6 +51,10 @@ def actions_for(
         What there should be.
     policy : ServicePolicy
         Whether instances can be held warm, and the version to launch.
+    census : Census, optional
+        Of the fleet, where it is at hand.
+    unseen_count : int
+        Instances on their way that the fleet does not show: they are not launched again.
 
     Returns
     -------
@@ -54,12 +65,34 @@ def actions_for(
         What will serve and be there once they are done and all that boots is ready; differs from
         `moves` where there is nothing to promote yet, or nothing that may go.
     """
+    census = census or census_of(fleet)
+    total = census.total + unseen_count
+    # without a warm pool whatever is there is to serve, what an earlier one left warm included
+    serving_count = moves.serving_count if policy.has_warm_pool else moves.total_count
+    unseen_to_serve = 0 if policy.has_warm_pool else unseen_count
+    is_serving_right = census.serving == serving_count or (
+        census.serving < serving_count and not census.warm
+    )
+    if total == moves.total_count and is_serving_right:
+        return (), Moves(
+            serving_count=census.serving + census.landing + unseen_to_serve, total_count=total
+        )
+    return _moved(now, fleet, moves, policy, serving_count=serving_count, unseen=unseen_count)
+
+
+def _moved(
+    now: datetime,
+    fleet: Fleet,
+    moves: Moves,
+    policy: ServicePolicy,
+    *,
+    serving_count: int,
+    unseen: int,
+) -> tuple[tuple[Action, ...], Moves]:
     serving = fleet.in_state(_S.SERVING, _S.WAKING)
     warm = fleet.in_state(_S.WARM, _S.PARKING)
     arriving = fleet.in_state(_S.REQUESTED, _S.BOOTING)
-    # without a warm pool whatever is there is to serve, what an earlier one left warm included
-    serving_count = moves.serving_count if policy.has_warm_pool else moves.total_count
-    total = len(serving) + len(warm) + len(arriving)
+    total = len(serving) + len(warm) + len(arriving) + unseen
     launched_count = max(0, moves.total_count - total)
     removed_count = max(0, total - moves.total_count)
     promoted = warm[: max(0, serving_count - len(serving))]
@@ -76,9 +109,9 @@ def actions_for(
     landing = sum(i.is_serving_next for i in arriving) - sum(
         i.is_serving_next for i in ended if i.state in (_S.REQUESTED, _S.BOOTING)
     )
-    launched_to_serve = 0 if policy.has_warm_pool else launched_count
+    coming_to_serve = 0 if policy.has_warm_pool else launched_count + unseen
     return book.actions, Moves(
-        serving_count=len(serving) + len(promoted) - len(released) + landing + launched_to_serve,
+        serving_count=len(serving) + len(promoted) - len(released) + landing + coming_to_serve,
         total_count=total + launched_count - len(ended) - len(drained),
     )
 

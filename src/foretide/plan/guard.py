@@ -1,6 +1,7 @@
 """This file knows what no plan may break, whatever the forecast says.
 
-Precedence: bounds of the fleet, then rates of change, then what the band asks for.
+Precedence: bounds of the fleet, then the ceiling of a shared budget, then how many may be disrupted
+at once, then rates of change, then what the band asks for.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ import math
 
 from foretide.model.plan import Reason
 from foretide.plan.policy import ServicePolicy
+from foretide.plan.reconcile import Census
 
 STALE_S = 180.0
+FORECAST_OLD_S = 7200.0
 _UP_FRACTION, _UP_COUNT = 1.0, 4
 _DOWN_FRACTION, _DOWN_COUNT = 0.10, 1
 
 
-def is_stale(age_s: float | None, step_s: int) -> bool:
+def is_stale(age_s: float | None, step_s: int, delay_s: float = 0.0) -> bool:
     """Return whether the latest demand is too old to remove anything on its word.
 
     Parameters
@@ -24,12 +27,19 @@ def is_stale(age_s: float | None, step_s: int) -> bool:
         Seconds since the end of the last observed bucket; None when there never was one.
     step_s : int
         Length of a bucket in seconds.
+    delay_s : float
+        99 % quantile of the time the source takes to tell of a bucket, >= 0.
     """
-    return age_s is None or age_s > max(STALE_S, 2.0 * step_s)
+    return age_s is None or age_s > max(STALE_S, 2.0 * step_s + delay_s)
 
 
 def limited_total(
-    wanted: int, current: int, policy: ServicePolicy, *, demanded_count: int
+    wanted: int,
+    current: int,
+    policy: ServicePolicy,
+    *,
+    demanded_count: int,
+    ceiling_count: int | None = None,
 ) -> tuple[int, tuple[Reason, ...]]:
     """Return the total a plan may aim at this minute, and the guards that bound it.
 
@@ -43,6 +53,8 @@ def limited_total(
         The bounds of the fleet.
     demanded_count : int
         Instances that demand takes already: growth up to it is not limited.
+    ceiling_count : int, optional
+        Instances a shared budget allows: stops growth, never removes.
 
     Returns
     -------
@@ -51,6 +63,8 @@ def limited_total(
     bound : tuple of Reason
         The guards that changed the number, in the order in which they did.
     """
+    if wanted == current and policy.min_count <= wanted <= policy.max_count:
+        return wanted, ()
     total, bound = wanted, list[Reason]()
     most = max(current + max(math.ceil(_UP_FRACTION * current), _UP_COUNT), demanded_count)
     least = current - max(int(_DOWN_FRACTION * current), _DOWN_COUNT)
@@ -60,8 +74,25 @@ def limited_total(
         total, bound = most, [*bound, Reason.STEP_UP_LIMIT]
     if total < least:
         total, bound = least, [*bound, Reason.STEP_DOWN_LIMIT]
+    if ceiling_count is not None and total > max(ceiling_count, current):
+        total, bound = max(ceiling_count, current), [*bound, Reason.CEILING]
     if total > policy.max_count:
         total, bound = policy.max_count, [*bound, Reason.MAX_INSTANCES]
     if total < policy.min_count:
         total, bound = policy.min_count, [*bound, Reason.MIN_INSTANCES]
     return total, tuple(bound)
+
+
+def least_serving(census: Census, policy: ServicePolicy) -> int:
+    """Return how many of those that serve must go on, so that few are disrupted at once.
+
+    Parameters
+    ----------
+    census : Census
+        Of the fleet: what drains already is being disrupted.
+    policy : ServicePolicy
+        With the number that may be.
+    """
+    if policy.disrupted_max_count is None:
+        return 0
+    return census.serving - max(0, policy.disrupted_max_count - census.draining)

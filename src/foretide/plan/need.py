@@ -6,22 +6,26 @@ done with the fleet there is, is the planner's.
 
 from __future__ import annotations
 
-import math
+import functools
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from foretide.errors import InvalidValueError
 from foretide.model.demand import FloatArray
-from foretide.plan.capacity import layer_counts, served_rps
+from foretide.plan.capacity import instances_for, layer_counts, served_rps
 from foretide.plan.knob import Knob
-from foretide.plan.layers import IntArray, SingleArray, band, filled_fraction, quantile_weights
+from foretide.plan.layers import IntArray, bands, quantile_weights
 from foretide.plan.policy import ServicePolicy
 
-# billed minutes that a promote costs: it is nearly free, but flapping wears
-_PROMOTE_COST_MINUTES = 0.5
+# billed minutes that a promote costs: it is nearly free, but at half a minute a fleet of fifty
+# changed place four hundred times a day; at eight half as often, for 0.3 % more
+_PROMOTE_COST_MINUTES = 8.0
 # No ceiling: a series that is always unsure would otherwise never shrink from its highest fleet.
 _WIDTH_FACTOR, _WIDTH_FLOOR = 1.25, 0.20
+# of demand at lead = boot, beside the median and the ends of the 90 % interval
+TAIL_LEVELS = (0.75, 0.9, 0.98, 0.995, 0.999)
 
 
 class GuardBand(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +56,18 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         The same for serving and warm together.
     guard : GuardBand, optional
         What takes their place while the spend guard acts.
+    notch : int, optional
+        Where the knob in use lies on its ladder; None where a penalty sets it.
+    low_rps : float
+        5 % quantile at lead = boot.
+    tail_rps : tuple of float, optional
+        Quantiles at TAIL_LEVELS at lead = boot; what plans are weighed by.
+    rho : float
+        What an hour of one unmet layer costs / its price, by the knob in use; 0 = not told.
+    age_s : float
+        Seconds since the forecast was issued.
+    is_sound : bool
+        Whether no quantile is missing, below 0 or crosses another.
     """
 
     forecast_id: str
@@ -64,6 +80,12 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     total_up: int
     total_low: int
     guard: GuardBand | None = None
+    notch: int | None = None
+    low_rps: float = 0.0
+    tail_rps: tuple[float, ...] = ()
+    rho: float = 0.0
+    age_s: float = 0.0
+    is_sound: bool = True
 
     def __post_init__(self) -> None:
         if self.serving_up > self.serving_low or self.total_up > self.total_low:
@@ -71,47 +93,79 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NeedBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What the forecast asks for at many instants.
+    """What the forecast asks for at many instants, by each of several knobs.
 
     Parameters
     ----------
     low_rps, predicted_rps, upper_rps, width_fraction : ndarray, shape (instants,)
         5 %, 50 % and 95 % quantiles at lead = boot, and the relative width between them.
-    serving_up, serving_low, total_up, total_low : ndarray of int, shape (instants,)
-        The bands.
-    guard : ndarray of int, shape (4, instants), optional
-        The same four while the spend guard acts.
+    bands : ndarray of int, shape (instants, knobs, 4)
+        Serving up and low, total up and low.
+    tail_rps : ndarray, shape (instants, len(TAIL_LEVELS)), optional
+        Further quantiles at lead = boot.
+    is_sound : ndarray of bool, shape (instants,), optional
+        Whether no quantile at any lead is missing, below 0 or crosses another.
     """
 
     low_rps: FloatArray
     predicted_rps: FloatArray
     upper_rps: FloatArray
     width_fraction: FloatArray
-    serving_up: IntArray
-    serving_low: IntArray
-    total_up: IntArray
-    total_low: IntArray
-    guard: IntArray | None = None
+    bands: IntArray
+    tail_rps: FloatArray | None = None
+    is_sound: npt.NDArray[np.bool_] | None = None
 
-    def at(self, row: int, *, forecast_id: str, width_max_fraction: float) -> Need:
-        """Return the need of one instant."""
+    def at(
+        self,
+        row: int,
+        *,
+        forecast_id: str,
+        width_max_fraction: float,
+        knob: int = 0,
+        guard_knob: int | None = None,
+        notch: int | None = None,
+        rho: float = 0.0,
+    ) -> Need:
+        """Return the need of one instant.
+
+        Parameters
+        ----------
+        row : int
+            The instant.
+        forecast_id : str
+            The forecast's name.
+        width_max_fraction : float
+            Below this its interval is low.
+        knob : int
+            Which of the knobs counts.
+        guard_knob : int, optional
+            Which of them counts while the spend guard acts.
+        notch : int, optional
+            Where the knob lies on its ladder, to be written down.
+        rho : float
+            Price of an unmet layer by the knob in use.
+        """
+        serving_up, serving_low, total_up, total_low = self.bands[row, knob].tolist()
         return Need(
             forecast_id=forecast_id,
             predicted_rps=float(self.predicted_rps[row]),
             upper_rps=float(self.upper_rps[row]),
             width_fraction=float(self.width_fraction[row]),
             width_max_fraction=width_max_fraction,
-            serving_up=int(self.serving_up[row]),
-            serving_low=int(self.serving_low[row]),
-            total_up=int(self.total_up[row]),
-            total_low=int(self.total_low[row]),
-            guard=self._guard_at(row),
+            serving_up=serving_up,
+            serving_low=serving_low,
+            total_up=total_up,
+            total_low=total_low,
+            guard=None if guard_knob is None else self._guard_at(row, guard_knob),
+            notch=notch,
+            rho=rho,
+            low_rps=float(self.low_rps[row]),
+            tail_rps=() if self.tail_rps is None else tuple(self.tail_rps[row].tolist()),
+            is_sound=self.is_sound is None or bool(self.is_sound[row]),
         )
 
-    def _guard_at(self, row: int) -> GuardBand | None:
-        if self.guard is None:
-            return None
-        serving_up, serving_low, total_up, total_low = self.guard[:, row].tolist()
+    def _guard_at(self, row: int, knob: int) -> GuardBand:
+        serving_up, serving_low, total_up, total_low = self.bands[row, knob].tolist()
         return GuardBand(
             serving_up=serving_up, serving_low=serving_low, total_up=total_up, total_low=total_low
         )
@@ -135,8 +189,49 @@ def low_width_bound(widths: FloatArray) -> float:
     return max(_WIDTH_FACTOR * float(np.median(widths)), _WIDTH_FLOOR)
 
 
+class Layers(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A service's capacity cut into layers, once for many needs.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (layers + 1,)
+        Instances between which layers lie, rising from 0.
+    table_rps : ndarray, shape (layers + 1,)
+        Requests/s that each count serves.
+    """
+
+    counts: IntArray
+    table_rps: FloatArray
+
+    def reaches(self, top_rps: float, policy: ServicePolicy) -> bool:
+        """Return whether demand up to `top_rps` lies within the layers."""
+        return top_rps < self.table_rps[-1] or int(self.counts[-1]) >= policy.max_count
+
+
+def layers_for(policy: ServicePolicy, top_rps: float) -> Layers:
+    """Return a service's layers up to a demand.
+
+    Parameters
+    ----------
+    policy : ServicePolicy
+        Its curve and the bounds of its fleet.
+    top_rps : float
+        Highest demand the layers must reach, >= 0; those that reach further serve as well, as the
+        cuts do not depend on it.
+    """
+    counts = layer_counts(policy.curve, top_rps, policy.min_count, policy.max_count)
+    served = [served_rps(policy.curve, count) for count in counts.tolist()]
+    return Layers(counts=counts, table_rps=np.array(served))
+
+
 def needs(
-    quantiles_rps: FloatArray, levels: tuple[float, ...], *, policy: ServicePolicy, peak_rps: float
+    quantiles_rps: FloatArray,
+    levels: tuple[float, ...],
+    *,
+    policy: ServicePolicy,
+    peak_rps: float,
+    knobs: tuple[Knob, ...],
+    layers: Layers | None = None,
 ) -> NeedBlock:
     """Return what quantiles of the coming minutes ask of a service.
 
@@ -151,6 +246,10 @@ def needs(
         The service.
     peak_rps : float
         Trailing 99.9 % quantile of demand: what head-room and warm floor are fractions of.
+    knobs : tuple of Knob
+        The settings for which bands are wanted.
+    layers : Layers, optional
+        Of the same policy, where they are at hand.
 
     Returns
     -------
@@ -158,50 +257,70 @@ def needs(
         One entry per instant, each as if it had been computed alone.
     """
     quantiles = quantiles_rps[:, : policy.horizon_minutes]
+    is_sound = _are_sound(quantiles)
+    if not is_sound.all():  # asks for nothing: the planner does not follow it, and says so
+        quantiles = np.where(is_sound[:, None, None], quantiles, 0.0)
     top_rps = float(quantiles[:, :, -1].max())
-    counts = layer_counts(policy.curve, top_rps, policy.min_count, policy.max_count)
-    table = np.array([served_rps(policy.curve, int(count)) for count in counts])
-    filled = filled_fraction(quantiles, quantile_weights(levels), table)
-    usual = _bands(filled, counts, policy=policy, knob=policy.knob, peak_rps=peak_rps)
-    guard = None
-    if policy.guard_knob is not None:
-        guard = _bands(filled, counts, policy=policy, knob=policy.guard_knob, peak_rps=peak_rps)
+    if layers is None or not layers.reaches(top_rps, policy):
+        layers = layers_for(policy, top_rps)
+    prices, run, warm = prices_of(knobs, policy)
+    found = layers.counts[
+        bands(quantiles, quantile_weights(levels), layers.table_rps, prices, policy.min_count)
+    ]
+    peak_count = instances_for(policy.curve, peak_rps)
+    head = counts_of([knob.run_head_fraction for knob in knobs], peak_count)
+    serving = found[:, run] + head[:, None]
+    total = serving
+    if policy.has_warm_pool:
+        floor = counts_of([knob.warm_floor_fraction for knob in knobs], peak_count)
+        total = np.maximum(found[:, warm], serving[:, :, :1] + floor[:, None])
     at_boot = quantiles[:, policy.boot_minutes]
-    low, median, high = (at_boot[:, levels.index(level)] for level in (0.05, 0.5, 0.95))
+    low, median, high, *tail = (at_boot[:, place] for place in _places(levels))
     return NeedBlock(
         low_rps=low,
         predicted_rps=median,
         upper_rps=high,
         width_fraction=(high - low) / np.maximum(median, served_rps(policy.curve, 1)),
-        serving_up=usual[0],
-        serving_low=usual[1],
-        total_up=usual[2],
-        total_low=usual[3],
-        guard=guard,
+        bands=np.minimum(np.concatenate([serving, total], axis=2), policy.max_count),
+        tail_rps=np.stack(tail, axis=1),
+        is_sound=is_sound,
     )
 
 
-def _bands(
-    filled: SingleArray, counts: IntArray, *, policy: ServicePolicy, knob: Knob, peak_rps: float
-) -> IntArray:
-    """Return serving up and low, and total up and low, as four rows."""
-    boot, least = policy.boot_minutes, policy.min_count
+@functools.lru_cache(maxsize=64)
+def _places(levels: tuple[float, ...]) -> tuple[int, ...]:
+    """Return where the quantiles lie that a need tells, the nearest where a tail has none."""
+    tail = np.minimum(np.searchsorted(levels, TAIL_LEVELS), len(levels) - 1)
+    return (*(levels.index(level) for level in (0.05, 0.5, 0.95)), *tail.tolist())
 
-    def grown(rho: float, lead_minutes: int, launch_cost_minutes: float) -> IntArray:
-        up, low = band(
-            filled, rho=rho, lead_minutes=lead_minutes, launch_cost_minutes=launch_cost_minutes,
-            min_count=least,
-        )  # fmt: skip
-        return counts[np.stack([up, low])]
 
-    peak_count = peak_rps / served_rps(policy.curve, 1)
-    head = math.ceil(knob.run_head_fraction * peak_count)
-    if not policy.has_warm_pool:
-        serving = grown(knob.run_rho, boot, boot) + head
-        return np.minimum(np.concatenate([serving, serving]), policy.max_count)
-    serving = grown(knob.run_rho, 0, _PROMOTE_COST_MINUTES) + head
-    floor = serving[0] + math.ceil(knob.warm_floor_fraction * peak_count)
-    total = np.stack([floor, floor])
-    if knob.warm_rho:
-        total = np.maximum(grown(knob.warm_rho, boot, boot), floor)
-    return np.minimum(np.concatenate([serving, total]), policy.max_count)
+def _are_sound(quantiles: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return for which instants no quantile is missing, below 0 or crosses another."""
+    # not a number compares as false
+    rises = np.all(quantiles[:, :, 1:] >= quantiles[:, :, :-1], axis=(1, 2))
+    ends = (quantiles[:, :, 0] >= 0) & np.isfinite(quantiles[:, :, -1])
+    return np.logical_and(rises, np.all(ends, axis=1))
+
+
+def counts_of(fractions: list[float], peak_count: int) -> IntArray:
+    """Return shares of the instances that a peak takes, rounded up to whole ones."""
+    return np.ceil(np.array(fractions) * peak_count - 1e-9).astype(np.int64)
+
+
+def prices_of(
+    knobs: tuple[Knob, ...], policy: ServicePolicy
+) -> tuple[FloatArray, list[int], list[int]]:
+    """Return each price there is once, and which of them each knob's two bands go by."""
+    return _prices(knobs, policy.boot_minutes, policy.has_warm_pool)
+
+
+@functools.lru_cache(maxsize=1024)
+def _prices(
+    knobs: tuple[Knob, ...], boot_minutes: int, has_warm_pool: bool
+) -> tuple[FloatArray, list[int], list[int]]:
+    boot = float(boot_minutes)
+    lead, cost = (0.0, _PROMOTE_COST_MINUTES) if has_warm_pool else (boot, boot)
+    rows: dict[tuple[float, float, float], int] = {}
+    run = [rows.setdefault((knob.run_rho, lead, cost), len(rows)) for knob in knobs]
+    warm = [rows.setdefault((knob.warm_rho, boot, boot), len(rows)) for knob in knobs]
+    return np.array(list(rows)), run, warm

@@ -36,6 +36,14 @@ class ServicePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         How dearly capacity is held after more than that came over capacity.
     is_soft : bool
         Whether instances may be removed slowly while the forecast is wide.
+    price_usd_per_hour : float
+        Price of a serving instance, > 0.
+    warm_price_fraction : float
+        Price of a warm instance / that of a serving one, in (0, 1].
+    disrupted_max_count : int, optional
+        At most so many serving instances may be leaving at once, >= 1.
+    is_cost_weighed : bool
+        Whether another plan may take the place of the forecast's when its cost factor is lower.
     """
 
     service: str
@@ -49,6 +57,10 @@ class ServicePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     objective_fraction: float | None = None
     guard_knob: Knob | None = None
     is_soft: bool = False
+    price_usd_per_hour: float = 1.0
+    warm_price_fraction: float = 1.0
+    disrupted_max_count: int | None = None
+    is_cost_weighed: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.min_count <= self.max_count:
@@ -57,6 +69,18 @@ class ServicePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             )
         if not self.boot_s > 0:
             raise InvalidValueError(f"boot_s must be > 0, was {self.boot_s}")
+        if not 0 < self.price_usd_per_hour < math.inf:
+            raise InvalidValueError(
+                f"price_usd_per_hour must be > 0, was {self.price_usd_per_hour}"
+            )
+        if not 0 < self.warm_price_fraction <= 1:
+            raise InvalidValueError(
+                f"warm_price_fraction must lie in (0, 1], was {self.warm_price_fraction}"
+            )
+        if self.disrupted_max_count is not None and self.disrupted_max_count < 1:
+            raise InvalidValueError(
+                f"disrupted_max_count must be >= 1, was {self.disrupted_max_count}"
+            )
 
     @property
     def boot_minutes(self) -> int:

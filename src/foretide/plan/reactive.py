@@ -2,7 +2,8 @@
 
 It follows the `autoscaling/v2` controller of Kubernetes step by step: the wanted count from the
 use of ready instances, stabilisation over recent wishes, then the limits on the rate of change.
-The windows of recent wishes and changes are kept by the caller, who knows what time it is.
+`hpa_fleet` applies them minute after minute, as the controller does; who uses the formula alone
+keeps the windows of recent wishes and changes.
 """
 
 from __future__ import annotations
@@ -10,10 +11,19 @@ from __future__ import annotations
 import math
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from foretide.errors import InvalidValueError
+from foretide.model.demand import FloatArray
+from foretide.plan.compiled import compiled
+
+IntArray = npt.NDArray[np.int64]
 
 TOLERANCE_FRACTION = 0.1
+SYNC_S = 15
+_SYNCS_PER_MINUTE = 60 // SYNC_S
+_MOST = 1e15  # a wish beyond it is not told apart: it must fit a whole number of 64 bits
 
 
 class ScaleRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +56,9 @@ class ScaleRule(msgspec.Struct, frozen=True, kw_only=True):
 # What Kubernetes does when the owner says nothing else.
 SCALE_UP = ScaleRule(step_fraction=1.0, step_count=4, period_s=15, stabilisation_s=0)
 SCALE_DOWN = ScaleRule(step_fraction=1.0, step_count=0, period_s=15, stabilisation_s=300)
+_UP = (SCALE_UP.step_fraction, SCALE_UP.step_count)
+_DOWN = (SCALE_DOWN.step_fraction, SCALE_DOWN.step_count)
+_WINDOW_SYNCS = int(SCALE_DOWN.stabilisation_s) // SYNC_S
 
 
 def wanted_count(
@@ -89,25 +102,42 @@ def wanted_count(
     Kubernetes, pkg/controller/podautoscaler/replica_calculator.go (GetResourceReplicas).
     Kubernetes truncates utilisation to whole percents; here it is kept as it is.
     """
-    ratio = used_count / measured_count / target_fraction if measured_count else 1.0
-    if ratio == 1:
-        return current_count
-    has_idle_unready = unready_count > 0 and ratio > 1
-    if not has_idle_unready and missing_count == 0:
-        if 1 - tolerance_fraction <= ratio <= 1 + tolerance_fraction:
-            return current_count
-        return math.ceil(ratio * measured_count)
-    considered_count = measured_count + missing_count + unready_count * has_idle_unready
-    if ratio < 1:
-        used_count += missing_count * max(1.0, target_fraction)
-    new_ratio = used_count / considered_count / target_fraction
-    turned = (ratio - 1) * (new_ratio - 1) < 0
-    if turned or 1 - tolerance_fraction <= new_ratio <= 1 + tolerance_fraction:
-        return current_count
-    wanted = math.ceil(new_ratio * considered_count)
-    if (new_ratio - 1) * (wanted - current_count) < 0:
-        return current_count
-    return wanted
+    return _wanted(
+        float(used_count),
+        float(target_fraction),
+        current_count,
+        measured_count,
+        unready_count,
+        missing_count,
+        float(tolerance_fraction),
+    )
+
+
+def average_count(used_count: float, *, target_fraction: float, current_count: int) -> int:
+    """Return how many instances a metric shared out among all of them asks for.
+
+    This is the formula of a metric that knows nothing of instances, such as requests per second
+    in front of them: those that are not ready count like the others.
+
+    Parameters
+    ----------
+    used_count : float
+        The metric, in instances working at full capacity, >= 0.
+    target_fraction : float
+        What each instance is to bear of it, > 0.
+    current_count : int
+        Instances asked for so far, ready or not, > 0.
+
+    Returns
+    -------
+    int
+        Instances wanted, >= 0, before stabilisation, rates and bounds.
+
+    References
+    ----------
+    Kubernetes, pkg/controller/podautoscaler/replica_calculator.go (GetExternalPerPodMetric).
+    """
+    return _average(float(used_count), float(target_fraction), current_count)
 
 
 def stabilised_count(
@@ -133,7 +163,7 @@ def stabilised_count(
     ----------
     Kubernetes, horizontal.go (stabilizeRecommendationWithBehaviors).
     """
-    return min(max(current_count, lowest_recent_count), highest_recent_count)
+    return _stabilised(current_count, lowest_recent_count, highest_recent_count)
 
 
 def bounded_count(
@@ -171,12 +201,198 @@ def bounded_count(
     ----------
     Kubernetes, horizontal.go (convertDesiredReplicasWithBehaviorRate).
     """
-    start_count = current_count - added_count + removed_count
-    if wanted > current_count:
-        step = max(start_count + up.step_count, math.ceil(start_count * (1 + up.step_fraction)))
-        wanted = min(wanted, max(step, current_count))
-    elif wanted < current_count:
-        step = min(start_count - down.step_count, int(start_count * (1 - down.step_fraction)))
-        wanted = max(wanted, min(step, current_count))
-    wanted = max(wanted, min_count)
-    return wanted if max_count is None else min(wanted, max_count)
+    return _bounded(
+        wanted,
+        current_count,
+        current_count - added_count + removed_count,
+        min_count,
+        int(_MOST) if max_count is None else max_count,
+        (float(up.step_fraction), up.step_count),
+        (float(down.step_fraction), down.step_count),
+    )
+
+
+def hpa_fleet(
+    used_count: FloatArray,
+    *,
+    target_fraction: FloatArray,
+    pool_count: IntArray,
+    boot_minutes: int,
+    max_count: int,
+    is_average: bool = False,
+) -> IntArray:
+    """Return the fleet an HPA with Kubernetes' defaults keeps, minute after minute.
+
+    The controller syncs four times in a minute, on the use of the minute before. What it asks for
+    is served by whatever is ready, a warm instance at once; launches of a minute begin with it,
+    and keep `pool_count` instances beyond what is asked for. Of a fleet that shrinks those not
+    ready go first, the youngest of them before the others.
+
+    Parameters
+    ----------
+    used_count : ndarray, shape (minutes,)
+        Demand of each minute in instances at full capacity; NaN where it was not observed: a
+        sync without a metric changes nothing and leaves no wish.
+    target_fraction : ndarray, shape (minutes,)
+        Utilisation aimed at in each minute, > 0.
+    pool_count : ndarray of int, shape (minutes,)
+        Instances kept warm beyond those asked for, >= 0.
+    boot_minutes : int
+        Whole minutes from launch to ready, > 0.
+    max_count : int
+        Never more serving instances than these.
+    is_average : bool
+        Whether the metric is shared out among all instances (`average_count`) instead of being
+        measured on the ready ones (`wanted_count`).
+
+    Returns
+    -------
+    ndarray of int, shape (3, minutes)
+        Serving, warm and booting instances. Those of minute t depend only on the use before t.
+        The fleet of 1 becomes the one the formula asks for as soon as a first use is seen.
+    """
+    return _played(used_count, target_fraction, pool_count, boot_minutes, max_count, is_average)
+
+
+@compiled
+def _wanted(  # noqa: PLR0917
+    used: float,
+    target: float,
+    current: int,
+    measured: int,
+    unready: int,
+    missing: int,
+    tolerance: float,
+) -> int:
+    ratio = used / measured / target if measured else 1.0
+    if ratio == 1:
+        return current
+    has_idle_unready = unready > 0 and ratio > 1
+    if not has_idle_unready and missing == 0:
+        if 1 - tolerance <= ratio <= 1 + tolerance:
+            return current
+        return math.ceil(min(ratio * measured, _MOST))
+    considered = measured + missing + unready * has_idle_unready
+    if ratio < 1:
+        used += missing * max(1.0, target)
+    new_ratio = used / considered / target
+    turned = (ratio - 1) * (new_ratio - 1) < 0
+    if turned or 1 - tolerance <= new_ratio <= 1 + tolerance:
+        return current
+    wanted = math.ceil(min(new_ratio * considered, _MOST))
+    if (new_ratio - 1) * (wanted - current) < 0:
+        return current
+    return wanted
+
+
+@compiled
+def _average(used: float, target: float, current: int) -> int:
+    ratio = used / (target * current)
+    if 1 - TOLERANCE_FRACTION <= ratio <= 1 + TOLERANCE_FRACTION:
+        return current
+    return math.ceil(min(used / target, _MOST))
+
+
+@compiled
+def _stabilised(current: int, lowest: int, highest: int) -> int:
+    return min(max(current, lowest), highest)
+
+
+@compiled
+def _bounded(  # noqa: PLR0917
+    wanted: int,
+    current: int,
+    start: int,
+    least: int,
+    most: int,
+    up: tuple[float, int],
+    down: tuple[float, int],
+) -> int:
+    # `start` is the fleet at the beginning of the period, `up` and `down` its two largest steps
+    if wanted > current:
+        step = max(start + up[1], math.ceil(start * (1 + up[0])))
+        wanted = min(wanted, max(step, current))
+    elif wanted < current:
+        step = min(start - down[1], int(start * (1 - down[0])))
+        wanted = max(wanted, min(step, current))
+    return min(max(wanted, least), most)
+
+
+@compiled
+def _played(  # noqa: PLR0917
+    used: FloatArray,
+    target: FloatArray,
+    pool: IntArray,
+    boot: int,
+    most: int,
+    is_average: bool,
+) -> IntArray:
+    counts = np.zeros((3, len(used)), np.int64)
+    coming = np.zeros(len(used) + boot + 1, np.int64)  # launched, by the minute they are ready
+    wishes = np.full(_WINDOW_SYNCS, -1, np.int64)  # of the last 300 s; -1: none was made
+    asked, ready, booting, has_started = 1, 1, 0, False
+    last = np.nan
+    for minute in range(len(used)):
+        ready += coming[minute]
+        booting -= coming[minute]
+        if has_started and not np.isnan(last):
+            asked = _synced(minute, last, target[minute], asked, ready, wishes, most, is_average)
+        else:
+            for sync in range(minute * _SYNCS_PER_MINUTE, (minute + 1) * _SYNCS_PER_MINUTE):
+                wishes[sync % _WINDOW_SYNCS] = -1
+        if not has_started:
+            if not np.isnan(last):
+                asked = min(max(1, math.ceil(min(last / target[minute], _MOST))), most)
+                has_started = True
+            ready = asked + pool[minute]
+        grown = asked + pool[minute] - ready - booting
+        if grown > 0:
+            coming[minute + boot] += grown
+            booting += grown
+        else:
+            ended = _ended(coming, minute, boot, -grown)
+            booting -= ended
+            ready += grown + ended
+        counts[0, minute] = min(asked, ready)
+        counts[1, minute] = ready - counts[0, minute]
+        counts[2, minute] = booting
+        last = used[minute]
+    return counts
+
+
+@compiled
+def _synced(  # noqa: PLR0917
+    minute: int,
+    used: float,
+    target: float,
+    asked: int,
+    ready: int,
+    wishes: IntArray,
+    most: int,
+    is_average: bool,
+) -> int:
+    # a period of 15 s holds no change but the one made now: the last sync's is 15 s old
+    for sync in range(minute * _SYNCS_PER_MINUTE, (minute + 1) * _SYNCS_PER_MINUTE):
+        if is_average:
+            wish = _average(used, target, asked)
+        else:
+            measured = min(asked, ready)
+            wish = _wanted(used, target, asked, measured, asked - measured, 0, TOLERANCE_FRACTION)
+        wishes[sync % _WINDOW_SYNCS] = wish
+        stabilised = asked if wish == asked else _stabilised(asked, wish, wishes.max())
+        if stabilised != asked:
+            asked = _bounded(stabilised, asked, asked, 1, most, _UP, _DOWN)
+    return asked
+
+
+@compiled
+def _ended(coming: IntArray, minute: int, boot: int, surplus: int) -> int:
+    # Ends booting instances, the youngest first, and returns how many that were.
+    ended = 0
+    for at in range(minute + boot, minute, -1):
+        if ended == surplus:
+            break
+        gone = min(coming[at], surplus - ended)
+        coming[at] -= gone
+        ended += gone
+    return ended

@@ -6,12 +6,8 @@ the oracle alone knows the future, and is the limit, not a rival.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import timedelta
-from multiprocessing import get_context
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -20,21 +16,23 @@ from foretide.demand.total import by_the_minute
 from foretide.errors import InputError
 from foretide.model.demand import Demand, FloatArray
 from foretide.simulate.counts import Counts, score
+from foretide.simulate.disturb import disturbed
+from foretide.simulate.faults import NO_FAULTS, Faults
 from foretide.simulate.oracle import oracle_counts, oracle_front
 from foretide.simulate.outcome import Band, PolicyRun, SeriesOutcome
 from foretide.simulate.play import Play
-from foretide.simulate.record import journal_path
-from foretide.simulate.rivals.hpa import hpa_counts
+from foretide.simulate.rivals.registry import RIVALS, check_rival, rival_counts
 from foretide.simulate.scenario import FLEET_MAX_COUNT, MINUTE_S, Scenario
-from foretide.store.journal import FileJournal, Journal
+from foretide.simulate.sweep import swept
+from foretide.store.journal import Journal
 
 DAY_MINUTES = 1440
 _PEAK_LEVEL = 0.999
 _PEAK_INSTANCES = 50
 _MAX_STEP_S = 3600
 
-DEFAULT_TARGET = 0.7  # of an HPA whose owner says nothing else
-POLICIES = ("foretide", "hpa", "oracle")
+FORETIDE, ORACLE = "foretide", "oracle"
+POLICIES = (FORETIDE, *RIVALS, ORACLE)
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -43,9 +41,11 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     Parameters
     ----------
     demand : Demand
-        The series.
+        The series, as policies see it.
     minutes_rps : ndarray, shape (minutes,)
-        Its demand in every minute, NaN where not observed.
+        Its demand in every minute, NaN where not observed: what is scored.
+    seen_rps : ndarray, shape (minutes,)
+        The same as policies see it.
     first_scored : int
         First minute after the warm-up.
     capacity_rps : float
@@ -54,11 +54,12 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     demand: Demand
     minutes_rps: FloatArray
+    seen_rps: FloatArray
     first_scored: int
     capacity_rps: float
 
 
-def trace_for(demand: Demand, scenario: Scenario) -> Trace:
+def trace_for(demand: Demand, scenario: Scenario, faults: Faults = NO_FAULTS) -> Trace:
     """Return a series laid out by the scenario's rules.
 
     Parameters
@@ -67,6 +68,8 @@ def trace_for(demand: Demand, scenario: Scenario) -> Trace:
         Buckets of at most an hour that divide a minute or are whole minutes.
     scenario : Scenario
         Gives the warm-up and the capacity.
+    faults : Faults
+        Those of demand and of its measurement are worked into it.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def trace_for(demand: Demand, scenario: Scenario) -> Trace:
             f"{demand.series_id}: buckets of {demand.step_s} s cannot be played minute by minute; "
             f"give demand in whole minutes, an hour at most"
         )
-    minutes = np.repeat(demand.values / demand.step_s, demand.step_s // MINUTE_S)
+    minutes = _minutes_rps(demand)  # an instance is sized by what was, not by what goes wrong
     first = int(min(scenario.warmup_days * DAY_MINUTES, len(minutes) // 2))
     if not np.isfinite(minutes[first:]).any():
         raise InputError(f"{demand.series_id}: no demand was observed after the warm-up")
@@ -96,7 +99,18 @@ def trace_for(demand: Demand, scenario: Scenario) -> Trace:
             f"{demand.series_id}: its usual peak of {usual_rps:g} requests/s takes more than "
             f"{FLEET_MAX_COUNT} instances of {capacity:g}; give more under [capacity_rps]"
         )
-    return Trace(demand=demand, minutes_rps=minutes, first_scored=first, capacity_rps=capacity)
+    changed = disturbed(demand, faults)
+    return Trace(
+        demand=changed.seen,
+        minutes_rps=_minutes_rps(changed.actual),
+        seen_rps=_minutes_rps(changed.seen),
+        first_scored=first,
+        capacity_rps=capacity,
+    )
+
+
+def _minutes_rps(demand: Demand) -> FloatArray:
+    return np.repeat(demand.values / demand.step_s, demand.step_s // MINUTE_S)
 
 
 def _usual_peak_rps(warmup_rps: FloatArray) -> float:
@@ -105,30 +119,19 @@ def _usual_peak_rps(warmup_rps: FloatArray) -> float:
     return float(np.quantile(seen, _PEAK_LEVEL)) if len(seen) else 0.0
 
 
-def check_policies(policies: Sequence[str]) -> None:
-    """Refuse a policy that is not known.
+def check_policies(policies: Sequence[str], demands: Sequence[Demand] = ()) -> None:
+    """Refuse a policy that is not known, or cannot be played on a series.
 
     Raises
     ------
     InputError
-        Naming the policy and those that are known.
+        Naming the policy and those that are known, or what is wrong with its settings or file.
     """
     for policy in policies:
-        name, _, target = policy.partition("@")
-        if policy not in POLICIES and not (name == "hpa" and _is_fraction(target)):
-            raise InputError(
-                f"--policy {policy}: not known; give one of {', '.join(POLICIES)}, "
-                f"or hpa@TARGET with a utilisation such as hpa@0.5"
-            )
+        if policy not in {FORETIDE, ORACLE}:
+            check_rival(policy, demands)
     if len(set(policies)) != len(policies):
         raise InputError("--policy: give each policy once")
-
-
-def _is_fraction(text: str) -> bool:
-    try:
-        return 0 < float(text) <= 2
-    except ValueError:
-        return False
 
 
 def backtest(
@@ -137,6 +140,8 @@ def backtest(
     scenario: Scenario,
     policies: Sequence[str],
     journal: Journal,
+    faults: Faults = NO_FAULTS,
+    is_swept: bool = False,
     progress: Callable[[float], None] = lambda _fraction: None,
 ) -> SeriesOutcome:
     """Play policies on one series.
@@ -148,9 +153,14 @@ def backtest(
     scenario : Scenario
         The rules.
     policies : sequence of str
-        Of `POLICIES`, or `hpa@TARGET`.
+        Of `POLICIES`; rivals with their settings, such as `hpa@0.5`.
     journal : Journal
         Where Foretide's ticks are written.
+    faults : Faults
+        What goes wrong. Demand, and what is seen of it, goes wrong for every policy alike; the
+        platform's own mishaps befall Foretide alone.
+    is_swept : bool
+        Whether rivals that have a target are played with every other one besides.
     progress : callable
         Told now and then which fraction of the series is done, in [0, 1].
 
@@ -164,22 +174,31 @@ def backtest(
     InputError
         When the series cannot be played or a policy is not known.
     """
-    check_policies(policies)
-    trace = trace_for(demand, scenario)
-    if "foretide" not in policies:
-        return _outcome(trace, scenario, [_rival(name, trace, scenario) for name in policies])
-    play = Play(trace.demand, scenario=scenario, capacity_rps=trace.capacity_rps, journal=journal)
+    check_policies(policies, [demand])
+    trace = trace_for(demand, scenario, faults)
+    if FORETIDE not in policies:
+        runs = [_rival(name, trace, scenario) for name in policies]
+        return _outcome(trace, scenario, runs, is_swept=is_swept)
+    play = Play(
+        trace.demand, scenario=scenario, capacity_rps=trace.capacity_rps, journal=journal,
+        faults=faults,
+    )  # fmt: skip
     for moment in play.moments():
         if moment.minute % DAY_MINUTES == 0:
             progress(moment.minute / play.minute_count)
-    others = [name for name in policies if name != "foretide"]
-    outcome = finish(trace, scenario, play, policies=others)
+    others = [name for name in policies if name != FORETIDE]
+    outcome = finish(trace, scenario, play, policies=others, is_swept=is_swept)
     ordered = sorted(outcome.runs, key=lambda run: policies.index(run.policy))
     return msgspec.structs.replace(outcome, runs=tuple(ordered))
 
 
 def finish(
-    trace: Trace, scenario: Scenario, play: Play, *, policies: Sequence[str]
+    trace: Trace,
+    scenario: Scenario,
+    play: Play,
+    *,
+    policies: Sequence[str],
+    is_swept: bool = False,
 ) -> SeriesOutcome:
     """Return what a play came to, beside the other policies on the same trace.
 
@@ -192,23 +211,28 @@ def finish(
     play : Play
         Foretide's, played to the end.
     policies : sequence of str
-        The others: `hpa`, `hpa@TARGET`, `oracle`.
+        The others: rivals and `oracle`.
+    is_swept : bool
+        Whether rivals that have a target are played with every other one besides.
     """
     counts = play.counts().from_minute(trace.first_scored)
-    own = _scored("foretide", counts, trace, scenario, play.band(trace.first_scored))
+    own = _scored(FORETIDE, counts, trace, scenario, play.band(trace.first_scored))
     rivals = [_rival(name, trace, scenario) for name in policies]
-    return _outcome(trace, scenario, [own, *rivals])
+    return _outcome(trace, scenario, [own, *rivals], is_swept=is_swept)
 
 
-def _outcome(trace: Trace, scenario: Scenario, runs: Sequence[PolicyRun]) -> SeriesOutcome:
+def _outcome(
+    trace: Trace, scenario: Scenario, runs: Sequence[PolicyRun], *, is_swept: bool
+) -> SeriesOutcome:
     front = None
-    if any(run.policy == "oracle" for run in runs):
+    if any(run.policy == ORACLE for run in runs):
         front = oracle_front(
             trace.minutes_rps,
             capacity_rps=trace.capacity_rps,
             scenario=scenario,
             first_scored=trace.first_scored,
         )
+    names = [run.policy for run in runs] if is_swept else []
     return SeriesOutcome(
         series_id=trace.demand.series_id,
         start=trace.demand.start + timedelta(minutes=trace.first_scored),
@@ -216,76 +240,12 @@ def _outcome(trace: Trace, scenario: Scenario, runs: Sequence[PolicyRun]) -> Ser
         capacity_rps=trace.capacity_rps,
         runs=tuple(runs),
         front=front,
+        sweeps=swept(names, lambda name: _rival(name, trace, scenario).score),
     )
 
 
-def play_all(
-    demands: Sequence[Demand],
-    *,
-    scenario: Scenario,
-    policies: Sequence[str],
-    folder: Path,
-    jobs: int = 0,
-    progress: Callable[[float], None] = lambda _done: None,
-) -> list[SeriesOutcome]:
-    """Play policies on several series, as many at once as there are cores.
-
-    Parameters
-    ----------
-    demands : sequence of Demand
-        The series.
-    scenario : Scenario
-        The rules.
-    policies : sequence of str
-        Of `POLICIES`, or `hpa@TARGET`.
-    folder : Path
-        Below it the journal of each series is written anew.
-    jobs : int
-        Series played at once; 0 = one per core.
-    progress : callable
-        Told how many series are done, with fractions while a single one is played.
-
-    Returns
-    -------
-    list of SeriesOutcome
-        In the order of `demands`, whatever order they ended in.
-    """
-    jobs = min(jobs or os.cpu_count() or 1, len(demands))
-    if jobs <= 1:
-        outcomes = list[SeriesOutcome]()
-        for done, demand in enumerate(demands):
-            outcomes.append(
-                _play_one(demand, scenario, tuple(policies), folder,
-                          lambda fraction, done=done: progress(done + fraction))
-            )  # fmt: skip
-        progress(len(demands))
-        return outcomes
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        played = [
-            pool.submit(_play_one, demand, scenario, tuple(policies), folder) for demand in demands
-        ]
-        for done, _ in enumerate(as_completed(played), 1):
-            progress(done)
-        return [future.result() for future in played]
-
-
-def _play_one(
-    demand: Demand,
-    scenario: Scenario,
-    policies: tuple[str, ...],
-    folder: Path,
-    progress: Callable[[float], None] = lambda _fraction: None,
-) -> SeriesOutcome:
-    path = journal_path(folder, demand.series_id)
-    path.unlink(missing_ok=True)
-    with FileJournal(path, is_durable=False) as journal:
-        return backtest(
-            demand, scenario=scenario, policies=policies, journal=journal, progress=progress
-        )
-
-
 def _rival(policy: str, trace: Trace, scenario: Scenario) -> PolicyRun:
-    if policy == "oracle":
+    if policy == ORACLE:
         counts = oracle_counts(
             trace.minutes_rps,
             capacity_rps=trace.capacity_rps,
@@ -293,12 +253,13 @@ def _rival(policy: str, trace: Trace, scenario: Scenario) -> PolicyRun:
             first_scored=trace.first_scored,
         )
     else:
-        _, _, target = policy.partition("@")
-        counts = hpa_counts(
-            trace.minutes_rps,
-            capacity_rps=trace.capacity_rps,
+        counts = rival_counts(
+            policy,
+            demand=trace.demand,
+            minutes_rps=trace.seen_rps,
             scenario=scenario,
-            target=float(target or DEFAULT_TARGET),
+            capacity_rps=trace.capacity_rps,
+            first_scored=trace.first_scored,
         )
     return _scored(policy, counts.from_minute(trace.first_scored), trace, scenario, None)
 

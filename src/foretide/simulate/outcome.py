@@ -8,6 +8,7 @@ import msgspec
 
 from foretide.model.demand import FloatArray
 from foretide.simulate.counts import Counts, Score
+from foretide.simulate.scenario import Scenario
 
 
 class Band(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -58,6 +59,25 @@ class Front(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     cost_usd: FloatArray
 
 
+class Sweep(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One rival played with every setting of its knob: what it could have come to.
+
+    Parameters
+    ----------
+    name : str
+        Name of the rival without a setting, such as `hpa`.
+    settings : tuple of str
+        The policies played, such as `hpa@0.5`.
+    violation_fraction, cost_usd : ndarray, shape (settings,)
+        What each came to over the scored minutes.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+    violation_fraction: FloatArray
+    cost_usd: FloatArray
+
+
 class SeriesOutcome(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """All that was played on one series.
 
@@ -75,6 +95,8 @@ class SeriesOutcome(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         In the order of the command line.
     front : Front, optional
         Where the oracle was asked for.
+    sweeps : tuple of Sweep
+        Rivals played with other settings besides, drawn and never scored.
     """
 
     series_id: str
@@ -83,3 +105,22 @@ class SeriesOutcome(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     capacity_rps: float
     runs: tuple[PolicyRun, ...]
     front: Front | None = None
+    sweeps: tuple[Sweep, ...] = ()
+
+
+class Played(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """All series, played by the rules of one scenario.
+
+    Parameters
+    ----------
+    name : str
+        What tells the scenario from the others of a comparison; empty where there is one.
+    scenario : Scenario
+        The rules.
+    outcomes : tuple of SeriesOutcome
+        One per series.
+    """
+
+    name: str
+    scenario: Scenario
+    outcomes: tuple[SeriesOutcome, ...]

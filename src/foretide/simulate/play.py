@@ -11,12 +11,14 @@ import numpy as np
 from foretide.control.lookahead import Lookahead
 from foretide.control.tick import Beat, tick
 from foretide.model.demand import Demand
-from foretide.model.fleet import InstanceState
+from foretide.model.fleet import Fleet, InstanceState
 from foretide.model.plan import Plan
 from foretide.plan.capacity import linear_curve
 from foretide.plan.knob import knob_for_objective
 from foretide.plan.policy import ServicePolicy
 from foretide.simulate.counts import Counts
+from foretide.simulate.faults import NO_FAULTS, Faults
+from foretide.simulate.feed import Feed
 from foretide.simulate.outcome import Band
 from foretide.simulate.scenario import FLEET_MAX_COUNT, MINUTE_S, Scenario
 from foretide.simulate.world import SimulatedPlatform
@@ -65,6 +67,9 @@ def policy_for(series_id: str, scenario: Scenario, capacity_rps: float) -> Servi
         boot_s=scenario.boot_s,
         has_warm_pool=scenario.has_warm_pool,
         max_count=FLEET_MAX_COUNT,
+        is_soft=scenario.scale_down == "soft",
+        price_usd_per_hour=scenario.price_usd_per_hour,
+        warm_price_fraction=scenario.warm_price_fraction,
     )
 
 
@@ -82,16 +87,29 @@ class Play:
         Requests/s of one instance, > 0.
     journal : Journal
         Where every tick is written.
+    faults : Faults
+        Those of the platform and of single readings; those of the trace itself are in `demand`.
     """
 
     def __init__(
-        self, demand: Demand, *, scenario: Scenario, capacity_rps: float, journal: Journal
+        self,
+        demand: Demand,
+        *,
+        scenario: Scenario,
+        capacity_rps: float,
+        journal: Journal,
+        faults: Faults = NO_FAULTS,
     ) -> None:
         self.policy = policy_for(demand.series_id, scenario, capacity_rps)
         self.minute_count = len(demand.values) * demand.step_s // MINUTE_S
         self._demand = demand
         self._journal = journal
-        self._outlook = Lookahead(self.policy, demand, block_minutes=_BLOCK_MINUTES)
+        self._faults = faults
+        bias = faults.forecast_bias
+        self._outlook = Lookahead(
+            self.policy, demand, block_minutes=_BLOCK_MINUTES,
+            issued_factor=bias.factor if bias is not None else 1.0,
+        )  # fmt: skip
         self._counts = np.zeros((3, self.minute_count), np.int64)
         self._band = np.full((3, self.minute_count + self.policy.boot_minutes), np.nan)
 
@@ -99,26 +117,25 @@ class Play:
         """Play the trace, one minute at a time; to be run through once."""
         start = self._demand.start
         platform = SimulatedPlatform(
-            self.policy.service, start=start, boot_s=self.policy.boot_minutes * MINUTE_S
-        )
+            self.policy.service, start=start, boot_s=self.policy.boot_minutes * MINUTE_S,
+            faults=self._faults,
+        )  # fmt: skip
+        outlook = Feed(self._outlook, faults=self._faults, service=self.policy.service)
         beat = Beat()
         for minute in range(self.minute_count):
             now = start + timedelta(minutes=minute)
             platform.advance(now)
             beat = tick(
-                now, policy=self.policy, platform=platform, outlook=self._outlook,
+                now, policy=self.policy, platform=platform, outlook=outlook,
                 journal=self._journal, before=beat, is_acting=True,
             )  # fmt: skip
-            yield self._recorded(minute, now, platform, beat)
+            self._band[:, minute + self.policy.boot_minutes] = outlook.band(now)
+            yield self._recorded(minute, now, platform.actual(), beat)
 
-    def _recorded(
-        self, minute: int, now: datetime, platform: SimulatedPlatform, beat: Beat
-    ) -> Moment:
-        fleet = platform.observe(self.policy.service)
+    def _recorded(self, minute: int, now: datetime, fleet: Fleet, beat: Beat) -> Moment:
         serving, booting = fleet.count(*_SERVING), fleet.count(*_BOOTING)
         warm = len(fleet.instances) - serving - booting
         self._counts[:, minute] = serving, warm, booting
-        self._band[:, minute + self.policy.boot_minutes] = self._outlook.band(now)
         if beat.plan is None:
             raise AssertionError("a tick leaves a plan")
         return Moment(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -12,8 +13,10 @@ import numpy as np
 import polars as pl
 
 from foretide.errors import InputError
-from foretide.simulate.outcome import SeriesOutcome
+from foretide.simulate.outcome import Played, SeriesOutcome
 from foretide.simulate.report import summary, write_report
+from foretide.simulate.report.summary import Summary
+from foretide.simulate.savings import Verdict
 from foretide.simulate.scenario import Scenario
 
 COUNTS_FILE, SUMMARY_FILE, REPORT_FILE = "counts.parquet", "summary.json", "report.html"
@@ -35,9 +38,20 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"--out {folder}: {error.strerror}; name a folder") from None
 
 
-def journal_path(folder: Path, series_id: str) -> Path:
-    """Return where the journal of one series is written below a backtest's folder."""
-    return folder / JOURNAL_FOLDER / f"{quote(series_id, safe='')}.jsonl.gz"
+def journal_path(folder: Path, series_id: str, scenario_name: str = "") -> Path:
+    """Return where the journal of one series is written below a backtest's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the backtest.
+    series_id : str
+        The series.
+    scenario_name : str
+        Of one among several scenarios; empty where there is one.
+    """
+    place = folder / JOURNAL_FOLDER / quote(scenario_name, safe="")
+    return place / f"{quote(series_id, safe='')}.jsonl.gz"
 
 
 def counts_frame(outcome: SeriesOutcome, warm_price_fraction: float) -> pl.DataFrame:
@@ -85,10 +99,9 @@ def write_results(
     scenario: Scenario,
     outcomes: Sequence[SeriesOutcome],
     notes: Sequence[str] = (),
+    verdict: Verdict | None = None,
 ) -> None:
-    """Write counts, summary and report of a backtest into a folder.
-
-    Each file is complete under another name before any takes its own.
+    """Write counts, summary and report of a backtest by one scenario into a folder.
 
     Parameters
     ----------
@@ -102,6 +115,43 @@ def write_results(
         At least one.
     notes : sequence of str
         What a reader has to know besides.
+    verdict : Verdict, optional
+        Of a trial.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written.
+    """
+    played = Played(name="", scenario=scenario, outcomes=tuple(outcomes))
+    write_comparison(folder, title=title, played=[played], notes=notes, verdict=verdict)
+
+
+def write_comparison(
+    folder: Path,
+    *,
+    title: str,
+    played: Sequence[Played],
+    notes: Sequence[str] = (),
+    verdict: Verdict | None = None,
+) -> None:
+    """Write counts, summary and report of a backtest by one or more scenarios into a folder.
+
+    Each file is complete under another name before any takes its own. With several scenarios the
+    counts have a column more, `scenario`, and the summary holds one summary for each.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when absent.
+    title : str
+        Heading of the report.
+    played : sequence of Played
+        At least one, on the same series; the first is the one the others are compared with.
+    notes : sequence of str
+        What a reader has to know besides.
+    verdict : Verdict, optional
+        Of a trial.
 
     Raises
     ------
@@ -112,14 +162,10 @@ def write_results(
     counts = folder / f"{COUNTS_FILE}{_PART}"
     summed = folder / f"{SUMMARY_FILE}{_PART}"
     try:
-        pl.concat([counts_frame(o, scenario.warm_price_fraction) for o in outcomes]).write_parquet(
-            counts, compression="zstd"
-        )
-        content = msgspec.json.encode(summary(outcomes, scenario))
+        pl.concat(_counted(played)).write_parquet(counts, compression="zstd")
+        content = msgspec.json.encode(_told(played, verdict))
         summed.write_bytes(msgspec.json.format(content, indent=2) + b"\n")
-        write_report(
-            folder / REPORT_FILE, title=title, scenario=scenario, outcomes=outcomes, notes=notes
-        )
+        write_report(folder / REPORT_FILE, title=title, played=played, notes=notes, verdict=verdict)
         counts.replace(folder / COUNTS_FILE)
         summed.replace(folder / SUMMARY_FILE)
     except OSError as error:
@@ -127,3 +173,62 @@ def write_results(
     finally:
         counts.unlink(missing_ok=True)
         summed.unlink(missing_ok=True)
+
+
+class _NamedSummary(Summary, frozen=True, kw_only=True):
+    name: str
+
+
+class _Comparison(msgspec.Struct, frozen=True):
+    scenarios: list[_NamedSummary]
+
+
+def read_summaries(folder: Path) -> dict[str, Summary]:
+    """Return the summary of each scenario that was written into a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a backtest, a trial or a demo.
+
+    Returns
+    -------
+    dict of str to Summary
+        By name, which is empty where there is one scenario.
+
+    Raises
+    ------
+    InputError
+        When there is none, or it is no summary of a backtest.
+    """
+    path = folder / SUMMARY_FILE
+    try:
+        content = path.read_bytes()
+        if "scenarios" in msgspec.json.decode(content, type=dict[str, msgspec.Raw]):
+            several = msgspec.json.decode(content, type=_Comparison)
+            return {one.name: one for one in several.scenarios}
+        return {"": msgspec.json.decode(content, type=Summary)}
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}; give the --out folder of a backtest or demo"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is no summary of a backtest ({error}); play it again") from None
+
+
+def _counted(played: Sequence[Played]) -> list[pl.DataFrame]:
+    frames: list[pl.DataFrame] = []
+    for one in played:
+        name = pl.lit(one.name).alias("scenario")
+        for outcome in one.outcomes:
+            frame = counts_frame(outcome, one.scenario.warm_price_fraction)
+            frames.append(frame if len(played) == 1 else frame.select(name, pl.all()))
+    return frames
+
+
+def _told(played: Sequence[Played], verdict: Verdict | None) -> dict[str, Any]:
+    if len(played) == 1:
+        return summary(played[0].outcomes, played[0].scenario, verdict)
+    return {
+        "scenarios": [{"name": one.name} | summary(one.outcomes, one.scenario) for one in played]
+    }

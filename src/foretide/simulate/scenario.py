@@ -6,7 +6,7 @@ import difflib
 import math
 import tomllib
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 from msgspec import inspect
@@ -19,6 +19,7 @@ MINUTE_S = 60
 FLEET_MAX_COUNT = 10_000
 BOOT_MAX_S = 7200
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+ScaleDown = Literal["strict", "soft"]
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +44,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     capacity_rps : dict of str to float
         Requests/s that one instance serves, by series; a series absent here is sized so that the
         99.9 % quantile of its warm-up demand takes 50 instances.
+    scale_down : {"strict", "soft"}
+        How Foretide gives instances up while it is unsure; others know no such choice.
     """
 
     objective: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.001
@@ -52,6 +55,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     price_usd_per_hour: Positive = 0.1
     warmup_days: Annotated[float, msgspec.Meta(ge=0)] = 14.0
     capacity_rps: dict[str, Positive] = {}
+    scale_down: ScaleDown = "strict"
 
     def __post_init__(self) -> None:
         if not 0 < self.objective < 1:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
@@ -26,6 +26,7 @@ from foretide.model.instant import EPOCH, bucket_floor, require_utc
 POINTS_MAX = 10_000  # a query; Prometheus refuses more than 11,000 for one series
 SERIES_NAME_CHARS_MAX = 256
 TIMEOUT_S = 60.0
+_NOT_ALLOWED = (401, 403)
 CONNECT_TIMEOUT_S = 5.0
 
 Labels = tuple[tuple[str, str], ...]
@@ -73,6 +74,7 @@ def fetch_demand(
     step_s: int,
     now: datetime,
     unit: Literal["rate", "amount"] = "rate",
+    headers: Mapping[str, str] | None = None,
     on_progress: Progress | None = None,
 ) -> list[Demand]:
     """Return the demand that a Prometheus expression describes, one for each of its series.
@@ -93,6 +95,8 @@ def fetch_demand(
     unit : {"rate", "amount"}
         Whether the expression gives an amount per second (a bucket then holds value x `step_s`)
         or already the amount in a bucket.
+    headers : mapping of str to str, optional
+        Sent with every query, such as `Authorization`.
     on_progress : callable, optional
         Called with the number of queries answered and the number of all.
 
@@ -112,7 +116,7 @@ def fetch_demand(
     window = _window(start, end, step_s, now)
     parts = list(_parts(window))
     found: dict[Labels, FloatArray] = {}
-    with _Server(url) as server:
+    with _Server(url, headers or {}) as server:
         for done, part in enumerate(parts, start=1):
             for samples in server.query_range(query, part):
                 labels = tuple(sorted(samples.metric.items()))
@@ -161,7 +165,7 @@ def _parts(window: _Window) -> Iterator[_Window]:
 class _Server:
     # One Prometheus; every way in which it may fail to answer becomes one line.
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         # A password in the address must not end up on a screen.
         self._shown = re.sub(r"//[^/]*@", "//", url)
         try:
@@ -173,7 +177,9 @@ class _Server:
                 f"{self._shown}: is no address of a server; give it as http://HOST:9090"
             )
         self._endpoint = f"{url.rstrip('/')}/api/v1/query_range"
-        self._client = httpx.Client(timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S))
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S), headers=dict(headers)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -202,6 +208,11 @@ class _Server:
         return self._matrix(response, query)
 
     def _matrix(self, response: httpx.Response, query: str) -> list[_Samples]:
+        if response.status_code in _NOT_ALLOWED:
+            raise InputError(
+                f"{self._shown}: does not let us in (HTTP {response.status_code}); put who you are "
+                "into the address, as in http://USER:PASSWORD@HOST:9090, or send a header"
+            )
         try:
             answer = msgspec.json.decode(response.content, type=_Answer)
         except msgspec.DecodeError:

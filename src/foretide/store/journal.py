@@ -21,8 +21,9 @@ import msgspec
 from foretide.errors import JournalError
 from foretide.model.fleet import Fleet, Instance
 from foretide.model.plan import Plan
+from foretide.model.thresholds import ThresholdMove
+from foretide.plan.memory import Circumstances, RecentDemand
 from foretide.plan.need import Need
-from foretide.plan.planner import RecentDemand
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,6 +33,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ----------
     at : datetime
         The instant of the tick, aware UTC.
+    observed_at : datetime, optional
+        When the platform looked, where that was not at the tick.
     changed : tuple of Instance
         Instances that are new or changed since the entry before, in the order reported.
     gone : tuple of str
@@ -42,6 +45,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         What the forecast asked for.
     plan : Plan
         What was decided.
+    around : Circumstances
+        What else was heeded.
+    moves : tuple of ThresholdMove
+        Thresholds that moved since the entry before, and why.
     is_start : bool
         Whether the one who decided had just begun: `changed` is the whole fleet, and the planner
         remembered nothing of the entries before.
@@ -53,6 +60,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     demand: RecentDemand
     need: Need | None
     plan: Plan
+    around: Circumstances = Circumstances()
+    moves: tuple[ThresholdMove, ...] = ()
+    observed_at: datetime | None = None
     is_start: bool = False
 
 
@@ -240,7 +250,13 @@ def fleet_change(
     known = {i.instance_id: i for i in before.instances}
     changed = tuple(i for i in fleet.instances if known.get(i.instance_id) != i)
     left = {i.instance_id for i in fleet.instances}
-    return changed, tuple(name for name in known if name not in left)
+    gone = tuple(name for name in known if name not in left)
+    came = [i.instance_id for i in changed if i.instance_id not in known]
+    told = [*(name for name in known if name in left), *came]
+    if told != [i.instance_id for i in fleet.instances]:
+        # reported in another order, as after a report from the past: told anew from the first on
+        return fleet.instances, tuple(known)
+    return changed, gone
 
 
 def fleets(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Fleet]]:
@@ -255,6 +271,8 @@ def fleets(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Fleet]]:
         yield (
             entry,
             Fleet(
-                service=entry.plan.service, observed_at=entry.at, instances=tuple(known.values())
+                service=entry.plan.service,
+                observed_at=entry.observed_at or entry.at,
+                instances=tuple(known.values()),
             ),
         )

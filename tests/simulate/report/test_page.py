@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,12 +15,25 @@ import pytest
 
 from foretide.errors import InputError, InvalidValueError
 from foretide.model.demand import FloatArray
-from foretide.simulate.outcome import SeriesOutcome
-from foretide.simulate.report import write_report
+from foretide.simulate.outcome import Played, SeriesOutcome
+from foretide.simulate.report import write_report as write_page
 from foretide.simulate.scenario import Scenario
 
 Play = Callable[..., SeriesOutcome]
 _HOSTILE = "</script><script>document.title='taken'</script>&\"'"
+
+
+def write_report(
+    path: Path,
+    *,
+    title: str,
+    scenario: Scenario,
+    outcomes: Sequence[SeriesOutcome],
+    notes: Sequence[str] = (),
+) -> None:
+    """Write the page of one scenario."""
+    played = Played(name="", scenario=scenario, outcomes=tuple(outcomes))
+    write_page(path, title=title, played=[played], notes=notes)
 
 
 class _Reader(HTMLParser):
@@ -67,8 +80,9 @@ def test_any_policies_make_a_page(
     assert "A title" in page.text
     assert "A note." in page.text
     assert page.tags.count("option") == 2
-    figures = json.loads(page.data)
-    assert [set(f) for f in figures] == [{"about", "trade_off", "whole_period", "zoomed_day"}] * 2
+    figures = json.loads(page.data)["series"]
+    drawn = {"about", "trade_off", "whole_period", "worst_day", "typical_day"}
+    assert [set(f) for f in figures] == [drawn] * 2
     assert len(figures[0]["whole_period"]["data"]) == 1 + len(policies)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -105,7 +119,7 @@ def test_names_and_titles_cannot_break_out_of_the_page(
     )
     page = _read(tmp_path / "r.html")
     assert page.tags.count("script") == 3
-    assert _HOSTILE in json.loads(page.data)[0]["about"]
+    assert _HOSTILE in json.loads(page.data)["series"][0]["about"]
 
 
 def test_two_months_of_minutes_stay_small(play: Play, scenario: Scenario, tmp_path: Path) -> None:
@@ -122,7 +136,7 @@ def test_gaps_are_gaps_not_zeros(
 ) -> None:
     whole = daily[:600]
     write_report(tmp_path / "r.html", title="t", scenario=scenario, outcomes=[play(whole, ["hpa"])])
-    figure = json.loads(_read(tmp_path / "r.html").data)[0]["whole_period"]
+    figure = json.loads(_read(tmp_path / "r.html").data)["series"][0]["whole_period"]
     assert figure["data"][0]["y"][100:130] == [None] * 30
     assert None not in figure["data"][0]["y"][130:]
 
@@ -145,7 +159,7 @@ def test_odd_demand_makes_a_page(
     page = _read(tmp_path / "r.html")
     assert "NaN" not in page.data
     assert re.search(r"\bnan\b", page.text, re.IGNORECASE) is None
-    assert len(json.loads(page.data)) == 1
+    assert len(json.loads(page.data)["series"]) == 1
 
 
 def test_nothing_to_report_is_refused_and_nothing_written(

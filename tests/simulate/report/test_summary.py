@@ -59,7 +59,8 @@ def test_summary_is_json_and_names_what_the_command_promises(
     play: Play, daily: FloatArray, scenario: Scenario
 ) -> None:
     result = json.loads(json.dumps(summary([play(daily)], scenario)))
-    assert set(result) == {"scenario", "series", "totals", "totals_by_kind"}
+    told = {"scenario", "series", "totals", "totals_by_kind", "savings", "verdict"}
+    assert set(result) == told
     policy = result["series"][0]["policies"][0]
     assert {"violation_fraction", "cost_usd", "mean_billed_count"} <= set(policy)
     assert {"cost_over_oracle", "objective_met"} <= set(policy)

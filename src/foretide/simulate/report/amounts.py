@@ -37,3 +37,27 @@ def usd(amount: float, decimals: int = 2) -> str:
     text = f"{amount:.{decimals}f}"
     whole, cents = text.split(".")
     return f"${whole}.{cents[:2]}{cents[2:].rstrip('0')}"
+
+
+def one_in(fraction: float) -> str:
+    """Return a share of requests as people say it, such as `1 in 1,000`.
+
+    Parameters
+    ----------
+    fraction : float
+        In [0, 1].
+
+    Returns
+    -------
+    str
+        With two figures that count; `none` for 0, `nearly all` from nine tenths on.
+    """
+    if fraction <= 0:
+        return "none"
+    if fraction >= 0.9:
+        return "nearly all"
+    count = 1 / fraction
+    if count < 10:
+        return f"{round(10 * fraction)} in 10" if fraction >= 0.15 else "1 in 10"
+    size = 10 ** max(math.floor(math.log10(count)) - 1, 0)
+    return f"1 in {round(count / size) * size:,.0f}"

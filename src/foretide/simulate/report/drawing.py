@@ -14,9 +14,14 @@ Figure = dict[str, Any]
 
 # Okabe and Ito's palette, told apart by every kind of colour vision; the paler ones are darkened
 # to 3:1 against white. Marks, dashes and hatching repeat what colours say.
-_FIXED = {"foretide": "#0072B2", "hpa": "#D55E00", "oracle": "#00805E"}
-_OTHERS = ("#A8588A", "#8C6D00", "#2F7FB5", "#555555")
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "pentagon")
+_FIXED = {"foretide": "#0072B2", "hpa": "#D55E00", "oracle": "#00805E", "as-run": "#6A51A3"}
+_OTHERS = (
+    "#A8588A", "#8C6D00", "#B2574B", "#555555", "#2F7FB5", "#8B4513", "#3D7A3D", "#007A87",
+)  # fmt: skip
+_SYMBOLS = (
+    "circle", "square", "diamond", "triangle-up", "cross", "star", "pentagon", "hexagon",
+    "triangle-down", "bowtie", "hourglass",
+)  # fmt: skip
 _DASHES = ("solid", "solid", "dot", "dash", "dashdot", "longdash")
 INK = "#1F2933"
 GREY = "#52606D"
@@ -26,11 +31,19 @@ _MINUTE_MS = 60_000
 
 
 def colour_of(policy: str, names: Sequence[str]) -> str:
-    """Return the colour of one of the policies `names`: fixed for three, else by its place."""
-    if policy in _FIXED:
-        return _FIXED[policy]
-    others = [name for name in names if name not in _FIXED]
-    return _OTHERS[others.index(policy) % len(_OTHERS)]
+    """Return the colour of one of the policies `names`: fixed for four kinds, else by its place.
+
+    A kind's colour goes to its first policy: `hpa@0.5` has that of `hpa` where there is no `hpa`.
+    """
+    kinds: dict[str, str] = {}
+    for name in names:
+        kinds.setdefault(name.partition("@")[0], name)
+    kind = policy.partition("@")[0]
+    if kind in _FIXED and kinds.get(kind, policy) == policy:
+        return _FIXED[kind]
+    others = [name for name in names if name not in kinds.values() or name not in _FIXED]
+    place = others.index(policy) if policy in others else len(others)
+    return _OTHERS[place % len(_OTHERS)]
 
 
 def symbol_of(policy: str, names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from foretide.model.demand import FloatArray
-from foretide.simulate.outcome import Front, PolicyRun, SeriesOutcome
+from foretide.simulate.outcome import Front, PolicyRun, SeriesOutcome, Sweep
 from foretide.simulate.report.amounts import percent
 from foretide.simulate.report.drawing import (
     ALARM,
@@ -23,14 +23,16 @@ from foretide.simulate.report.drawing import (
     rounded,
     symbol_of,
 )
-from foretide.simulate.report.summary import MONTH_HOURS, ORACLE, subject_of
-from foretide.simulate.report.thin import steepest_day, thin_extremes
+from foretide.simulate.report.summary import ORACLE, rival_of, subject_of
+from foretide.simulate.report.thin import thin_extremes
 from foretide.simulate.report.words import display_name
+from foretide.simulate.savings import MONTH_HOURS
 from foretide.simulate.scenario import MINUTE_S, Scenario
 
 _COLUMNS = 900  # of pixels in the figure of the whole period
 _FRONT_POINTS = 80
 _LABELLED_UP_TO = 4  # policies whose names fit beside their marks
+_DAY_FROM, _PANEL_GAP = 0.5, 0.06  # of the height of a day's figure
 _LABEL_SIDES = ("top center", "bottom center", "top center", "bottom center")
 
 
@@ -58,6 +60,7 @@ def trade_off(outcome: SeriesOutcome, scenario: Scenario) -> Figure:
     data: list[Figure] = []
     if outcome.front is not None:
         data.append(_front_line(outcome.front, floor, most, to_month))
+    data += [_sweep_line(one, floor, most, to_month, names) for one in outcome.sweeps]
     for run, violation in zip(outcome.runs, seen, strict=True):
         data.append(_mark(run, 100 * violation, to_month, names))
     picture = layout(height=380, y_title="USD a month")
@@ -85,8 +88,8 @@ def whole_period(outcome: SeriesOutcome) -> Figure:
     Returns
     -------
     dict
-        Plotly `data` and `layout`, thinned to the extremes of each column of pixels; the oracle
-        is drawn when its name in the legend is chosen.
+        Plotly `data` and `layout`, thinned to the extremes of each column of pixels; all but two
+        policies are drawn when their names in the legend are chosen.
     """
     names = [run.policy for run in outcome.runs]
     demand, step_min = thin_extremes(outcome.demand_rps / outcome.capacity_rps, _COLUMNS)
@@ -98,19 +101,23 @@ def whole_period(outcome: SeriesOutcome) -> Figure:
         style = {"color": colour, "width": 1.3, "dash": dash}
         drawn = line(display_name(policy), serving, outcome.start, style, step_min)
         drawn["zorder"] = _zorder(policy, names)
-        data.append(drawn | {"visible": "legendonly" if policy == ORACLE else True})
+        is_shown = policy in {subject_of(names), rival_of(names)}
+        data.append(drawn | {"visible": True if is_shown else "legendonly"})
     picture = layout(height=380, y_title="instances")
     picture["xaxis"] |= _range(outcome.start, len(outcome.demand_rps))
     return {"data": data, "layout": picture}
 
 
-def zoomed_day(outcome: SeriesOutcome) -> Figure:
-    """Draw the day of the steepest rise: the forecast band above, the fleet's states below.
+def zoomed_day(outcome: SeriesOutcome, day: slice) -> Figure:
+    """Draw one day: the forecast band and who served above, below what was paid for by state.
 
     Parameters
     ----------
     outcome : SeriesOutcome
-        One series; the band and the fleet are those of Foretide, else of the first policy.
+        One series; the band is that of Foretide, else of the first policy. The fleets are its own
+        and that of the policy it is compared with.
+    day : slice
+        Minutes of it.
 
     Returns
     -------
@@ -118,28 +125,50 @@ def zoomed_day(outcome: SeriesOutcome) -> Figure:
         Plotly `data` and `layout`, one point a minute.
     """
     names = [run.policy for run in outcome.runs]
-    subject = next(run for run in outcome.runs if run.policy == subject_of(names))
-    day = steepest_day(outcome.demand_rps)
+    runs = {run.policy: run for run in outcome.runs}
+    subject, rival = runs[subject_of(names)], rival_of(names)
     start = outcome.start + timedelta(minutes=day.start)
     demand = outcome.demand_rps[day] / outcome.capacity_rps
     data = _band(subject, outcome.capacity_rps, day, start)
     data.append(line("demand", demand, start, {"color": INK, "width": 1.2}))
     for run in outcome.runs:
         if run.policy != ORACLE:
-            style = {"color": colour_of(run.policy, names), "width": 2, "shape": "hv"}
-            style["dash"] = dash_of(run.policy, names)
-            serving = run.counts.serving[day].astype(np.float64)
-            drawn = line(display_name(run.policy), serving, start, style)
-            data.append(drawn | {"zorder": _zorder(run.policy, names)})
+            data.append(_serving(run, day, start, names))
     over = np.where(demand > subject.counts.serving[day], demand, np.nan)
     data += _over_capacity(over, start)
-    data += _fleet(subject, day, start, colour_of(subject.policy, names))
-    picture = layout(height=600, y_title="instances")
-    picture["yaxis2"] = picture["yaxis"] | {"domain": [0.0, 0.32]}
-    picture["yaxis2"] |= {"title": {"text": "paid for", "standoff": 8}}
-    picture["yaxis"] |= {"domain": [0.40, 1.0]}
-    picture["xaxis"] |= {"anchor": "y2"} | _range(start, len(demand))
-    return {"data": data, "layout": picture}
+    shown = [subject] if rival is None else [subject, runs[rival]]
+    for place, run in enumerate(shown):
+        data += _fleet(run, day, start, colour_of(run.policy, names), place)
+    picture = layout(height=500 + 110 * len(shown), y_title="instances")
+    return {"data": data, "layout": picture | _panels(picture, shown, _range(start, len(demand)))}
+
+
+def _serving(run: PolicyRun, day: slice, start: datetime, names: list[str]) -> Figure:
+    style = {"color": colour_of(run.policy, names), "width": 2, "shape": "hv"}
+    style["dash"] = dash_of(run.policy, names)
+    serving = run.counts.serving[day].astype(np.float64)
+    drawn = line(display_name(run.policy), serving, start, style)
+    is_shown = run.policy in {subject_of(names), rival_of(names)}
+    return drawn | {
+        "zorder": _zorder(run.policy, names),
+        "visible": True if is_shown else "legendonly",
+    }
+
+
+def _panels(picture: Figure, shown: list[PolicyRun], span: Figure) -> Figure:
+    """Return the axes: the day above, below it a panel of what each paid for."""
+    panels: Figure = {"yaxis": picture["yaxis"] | {"domain": [_DAY_FROM, 1.0]}}
+    height = _DAY_FROM / len(shown)
+    for place, run in enumerate(shown):
+        bottom = _DAY_FROM - height * (place + 1)
+        top = bottom + height - _PANEL_GAP
+        panels[f"yaxis{place + 2}"] = picture["yaxis"] | {
+            "domain": [bottom, top],
+            "title": {"text": f"{display_name(run.policy)} pays", "standoff": 8},
+            "nticks": 4,
+        }
+    panels["xaxis"] = picture["xaxis"] | {"anchor": f"y{len(shown) + 1}"} | span
+    return panels
 
 
 def _mark(run: PolicyRun, violation_percent: float, to_month: float, names: list[str]) -> Figure:
@@ -182,6 +211,27 @@ def _front_line(front: Front, floor: float, most: float, to_month: float) -> Fig
     }
 
 
+def _sweep_line(
+    sweep: Sweep, floor: float, most: float, to_month: float, names: list[str]
+) -> Figure:
+    # what the same rival comes to with other settings: beyond the figure it says nothing
+    order: list[int] = np.argsort(sweep.violation_fraction, kind="stable").tolist()
+    kept = [place for place in order if sweep.violation_fraction[place] <= most]
+    played = next((name for name in names if name.partition("@")[0] == sweep.name), sweep.name)
+    colour = colour_of(played, names)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": f"{display_name(sweep.name)}, every setting",
+        "x": rounded(100 * np.maximum(sweep.violation_fraction[kept], floor), 6),
+        "y": rounded(sweep.cost_usd[kept] * to_month, 2),
+        "text": [display_name(sweep.settings[place]) for place in kept],
+        "line": {"color": faint(colour, 0.55), "width": 1.5, "dash": "dot"},
+        "marker": {"size": 5, "color": colour},
+        "hovertemplate": "%{text}<br>%{y:$,.2f} a month, %{x:.2g} %<extra></extra>",
+    }
+
+
 def _objective_line(scenario: Scenario) -> Figure:
     at = 100 * scenario.objective
     upright = {"type": "line", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1}
@@ -214,19 +264,21 @@ def _over_capacity(over: FloatArray, start: datetime) -> list[Figure]:
     return [crosses | {"mode": "markers", "marker": mark, "zorder": 3}]
 
 
-def _fleet(subject: PolicyRun, day: slice, start: datetime, colour: str) -> list[Figure]:
+def _fleet(run: PolicyRun, day: slice, start: datetime, colour: str, place: int) -> list[Figure]:
     states = (
-        ("serving", subject.counts.serving, colour, ""),
-        ("warm", subject.counts.warm, "#E69F00", "/"),
-        ("booting", subject.counts.booting, GREY, "x"),
+        ("serving", run.counts.serving, colour, ""),
+        ("warm", run.counts.warm, "#E69F00", "/"),
+        ("booting", run.counts.booting, GREY, "x"),
     )
     return [
         line(state, counts[day].astype(np.float64), start, {"width": 0, "shape": "hv"})
         | {
-            "stackgroup": "fleet",
+            "stackgroup": f"fleet{place}",
+            "legendgroup": f"{state}{colour if state == 'serving' else ''}",
+            "showlegend": state != "serving",
             "fillcolor": faint(fill, 0.6),
             "fillpattern": {"shape": hatch, "fillmode": "overlay", "size": 6, "solidity": 0.25},
-            "yaxis": "y2",
+            "yaxis": f"y{place + 2}",
         }
         for state, counts, fill, hatch in states
         if counts[day].any()

@@ -1,10 +1,11 @@
 "use strict";
-// Draws the three figures of the chosen series; everything they need is in the page.
+// Draws the figures of the chosen series; everything they need is in the page.
 (() => {
-  const all = JSON.parse(document.getElementById("data").textContent);
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const all = data.series;
   const narrow = window.matchMedia("(max-width: 640px)");
   const chooser = document.getElementById("series");
-  const names = ["trade_off", "zoomed_day", "whole_period"];
+  const names = ["trade_off", "worst_day", "typical_day", "whole_period"];
 
   const layoutOf = (layout) => {
     const copy = structuredClone(layout);
@@ -15,7 +16,7 @@
       copy.height += copy.showlegend === false ? 0 : 60;
       copy.legend.entrywidth = 0.48; // two columns
       copy.legend.entrywidthmode = "fraction";
-      for (const axis of ["yaxis", "yaxis2"]) if (copy[axis]) copy[axis].title.standoff = 4;
+      for (const axis of ["yaxis", "yaxis2", "yaxis3"]) if (copy[axis]) copy[axis].title.standoff = 4;
     }
     return copy;
   };
@@ -24,13 +25,22 @@
     document.getElementById("about").textContent = series.about;
     for (const name of names) {
       const figure = series[name];
-      const config = { responsive: true, displaylogo: false, displayModeBar: false };
-      Plotly.react(name, structuredClone(figure.data), layoutOf(figure.layout), config);
+      const place = document.getElementById("of-" + name);
+      if (place) place.hidden = !figure;
+      if (!figure) continue;
+      draw(name, figure);
       document.getElementById("words-" + name).textContent = figure.words;
     }
   };
 
-  const showChosen = () => show(all[Number(chooser.value || 0)]);
+  const config = { responsive: true, displaylogo: false, displayModeBar: false };
+  const draw = (name, figure) =>
+    Plotly.react(name, structuredClone(figure.data), layoutOf(figure.layout), config);
+
+  const showChosen = () => {
+    if (data.scenarios) draw("scenarios", data.scenarios);
+    show(all[Number(chooser.value || 0)]);
+  };
   chooser.addEventListener("change", showChosen);
   narrow.addEventListener("change", showChosen);
   showChosen();

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any
 
 import msgspec
-import numpy as np
 
+from foretide.simulate.classes import LoadClass, forecast_worth, series_class
 from foretide.simulate.oracle import front_cost_at
-from foretide.simulate.outcome import Band, PolicyRun, SeriesOutcome
-from foretide.simulate.scenario import MINUTE_S, Scenario
+from foretide.simulate.outcome import PolicyRun, SeriesOutcome
+from foretide.simulate.savings import Savings, Verdict, cost_per_month, savings
+from foretide.simulate.scenario import Scenario
 
-MONTH_HOURS = 730.0  # an average month, as cloud price lists count it
 SUBJECT = "foretide"
 ORACLE = "oracle"
-_PEAK_LEVEL = 0.999
-_SPIKY_BELOW = 0.1  # mean demand / peak demand
-_FORECASTABLE_UP_TO = 0.07  # WAPE at lead = boot
-
-Kind = Literal["forecastable", "bursty", "spiky", "unknown"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+AS_RUN = "as-run"
 
 
 class PolicySummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,9 +69,8 @@ class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
         Requests/s of one instance.
     mean_demand_count, peak_demand_count : float
         Mean and 99.9 % quantile of demand, in instances.
-    kind : str
-        `spiky` when the mean is under a tenth of the peak; else `forecastable` when the forecast
-        one boot ahead was off by at most 7 % (WAPE), else `bursty`; `unknown` without a forecast.
+    kind : LoadClass
+        `forecastable`, `bursty`, `spiky` or `unknown`.
     policies : tuple of PolicySummary
         In the order of the command line.
     oracle_front : tuple of (float, float)
@@ -90,7 +84,7 @@ class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
     capacity_rps: float
     mean_demand_count: float
     peak_demand_count: float
-    kind: Kind
+    kind: LoadClass
     policies: tuple[PolicySummary, ...]
     oracle_front: tuple[tuple[float, float], ...]
 
@@ -135,17 +129,25 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         Each series.
     totals : tuple of TotalSummary
         Each policy, in the order in which they first appear.
-    totals_by_kind : dict of str to tuple of TotalSummary
+    totals_by_kind : dict of LoadClass to tuple of TotalSummary
         The same over the series of each kind that occurs: one spiky series can decide a sum.
+    savings : tuple of Savings
+        What the policy the report is about saves against each other one that could be run.
+    verdict : Verdict, optional
+        Of a trial.
     """
 
     scenario: Scenario
     series: tuple[SeriesSummary, ...]
     totals: tuple[TotalSummary, ...]
-    totals_by_kind: dict[Kind, tuple[TotalSummary, ...]]
+    totals_by_kind: dict[LoadClass, tuple[TotalSummary, ...]]
+    savings: tuple[Savings, ...] = ()
+    verdict: Verdict | None = None
 
 
-def summary(outcomes: Sequence[SeriesOutcome], scenario: Scenario) -> dict[str, Any]:
+def summary(
+    outcomes: Sequence[SeriesOutcome], scenario: Scenario, verdict: Verdict | None = None
+) -> dict[str, Any]:
     """Return what `summary.json` holds: `Summary` as plain JSON values.
 
     Parameters
@@ -154,16 +156,21 @@ def summary(outcomes: Sequence[SeriesOutcome], scenario: Scenario) -> dict[str, 
         All that was played.
     scenario : Scenario
         The rules it was played by.
+    verdict : Verdict, optional
+        Of a trial.
 
     Returns
     -------
     dict
-        Keys `scenario`, `series`, `totals`, `totals_by_kind`; see `Summary` for what they hold.
+        Keys `scenario`, `series`, `totals`, `totals_by_kind`, `savings`, `verdict`; see `Summary`
+        for what they hold.
     """
-    return msgspec.to_builtins(summarise(outcomes, scenario))
+    return msgspec.to_builtins(summarise(outcomes, scenario, verdict))
 
 
-def summarise(outcomes: Sequence[SeriesOutcome], scenario: Scenario) -> Summary:
+def summarise(
+    outcomes: Sequence[SeriesOutcome], scenario: Scenario, verdict: Verdict | None = None
+) -> Summary:
     """Boil all that was played down to its numbers.
 
     Parameters
@@ -172,6 +179,8 @@ def summarise(outcomes: Sequence[SeriesOutcome], scenario: Scenario) -> Summary:
         All that was played.
     scenario : Scenario
         The rules it was played by.
+    verdict : Verdict, optional
+        Of a trial.
 
     Returns
     -------
@@ -179,16 +188,25 @@ def summarise(outcomes: Sequence[SeriesOutcome], scenario: Scenario) -> Summary:
         One entry per series, and one per policy over all series.
     """
     series = tuple(_series_summary(outcome, scenario) for outcome in outcomes)
-    by_kind: dict[Kind, tuple[TotalSummary, ...]] = {
+    totals = _totals(series)
+    names = [total.policy for total in totals]
+    subject = subject_of(names)
+    by_kind: dict[LoadClass, tuple[TotalSummary, ...]] = {
         kind: _totals([s for s in series if s.kind == kind])
-        for kind in KINDS
+        for kind in LoadClass
         if any(s.kind == kind for s in series)
     }
     return Summary(
         scenario=scenario,
         series=series,
-        totals=_totals(series),
+        totals=totals,
         totals_by_kind=by_kind,
+        savings=tuple(
+            savings(outcomes, subject, name, scenario)
+            for name in names
+            if name not in {subject, ORACLE} and subject != ORACLE
+        ),
+        verdict=verdict,
     )
 
 
@@ -199,11 +217,19 @@ def subject_of(names: Sequence[str]) -> str:
     return next((name for name in names if name != ORACLE), names[0])
 
 
+def rival_of(names: Sequence[str]) -> str | None:
+    """Return the policy to compare with: what ran, else an HPA, else any that is no oracle."""
+    others = [name for name in names if name not in {subject_of(names), ORACLE}]
+    for wanted in (AS_RUN, "hpa"):
+        for name in others:
+            if name == wanted or name.startswith(f"{wanted}@"):
+                return name
+    return others[0] if others else None
+
+
 def _series_summary(outcome: SeriesOutcome, scenario: Scenario) -> SeriesSummary:
-    counts = outcome.demand_rps / outcome.capacity_rps
-    seen = counts[np.isfinite(counts)]
-    mean = float(seen.mean()) if len(seen) else 0.0
-    peak = float(np.quantile(seen, _PEAK_LEVEL)) if len(seen) else 0.0
+    band = next((run.band for run in outcome.runs if run.band is not None), None)
+    known = series_class(outcome.demand_rps, band, outcome.capacity_rps)
     policies = tuple(_policy_summary(run, outcome, scenario) for run in outcome.runs)
     front = outcome.front
     points = () if front is None else zip(front.violation_fraction, front.cost_usd, strict=True)
@@ -211,11 +237,11 @@ def _series_summary(outcome: SeriesOutcome, scenario: Scenario) -> SeriesSummary
         series_id=outcome.series_id,
         start=outcome.start,
         end=outcome.start + timedelta(minutes=len(outcome.demand_rps)),
-        scored_minute_count=len(seen),
+        scored_minute_count=outcome.runs[0].score.scored_minute_count,
         capacity_rps=outcome.capacity_rps,
-        mean_demand_count=mean,
-        peak_demand_count=peak,
-        kind=_kind(mean, peak, policies),
+        mean_demand_count=known.mean_count,
+        peak_demand_count=known.peak_count,
+        kind=known.load_class,
         policies=policies,
         oracle_front=tuple((float(v), float(cost)) for v, cost in points),
     )
@@ -223,8 +249,7 @@ def _series_summary(outcome: SeriesOutcome, scenario: Scenario) -> SeriesSummary
 
 def _policy_summary(run: PolicyRun, outcome: SeriesOutcome, scenario: Scenario) -> PolicySummary:
     score = run.score
-    hours = score.scored_minute_count * MINUTE_S / 3600
-    wape, coverage = _forecast_worth(run.band, outcome)
+    wape, coverage = forecast_worth(outcome.demand_rps, run.band)
     ratio = None
     if outcome.front is not None:
         allowed = max(score.violation_fraction, scenario.objective)
@@ -235,33 +260,12 @@ def _policy_summary(run: PolicyRun, outcome: SeriesOutcome, scenario: Scenario) 
         violation_fraction=score.violation_fraction,
         objective_met=score.violation_fraction <= scenario.objective,
         cost_usd=score.cost_usd,
-        cost_usd_per_month=score.cost_usd / hours * MONTH_HOURS if hours else 0.0,
+        cost_usd_per_month=cost_per_month(run),
         mean_billed_count=score.mean_billed_count,
         cost_over_oracle=ratio,
         forecast_wape_fraction=wape,
         band_coverage_fraction=coverage,
     )
-
-
-def _forecast_worth(band: Band | None, outcome: SeriesOutcome) -> tuple[float | None, float | None]:
-    if band is None:
-        return None, None
-    demand = outcome.demand_rps
-    both = np.isfinite(demand) & np.isfinite(band.median_rps)
-    if not demand[both].sum() > 0:
-        return None, None
-    wape = np.abs(demand[both] - band.median_rps[both]).sum() / demand[both].sum()
-    within = (demand[both] >= band.low_rps[both]) & (demand[both] <= band.high_rps[both])
-    return float(wape), float(within.mean())
-
-
-def _kind(mean: float, peak: float, policies: Sequence[PolicySummary]) -> Kind:
-    if mean < _SPIKY_BELOW * peak:
-        return "spiky"
-    wapes = [p.forecast_wape_fraction for p in policies if p.forecast_wape_fraction is not None]
-    if not wapes:
-        return "unknown"
-    return "forecastable" if wapes[0] <= _FORECASTABLE_UP_TO else "bursty"
 
 
 def _totals(series: Sequence[SeriesSummary]) -> tuple[TotalSummary, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import numpy as np
 
 from foretide.model.demand import FloatArray
@@ -10,6 +12,7 @@ _DAY_MINUTES = 1440
 _SMOOTH_MINUTES = 15
 _RAMP_MINUTES = 30
 _BEFORE_RAMP_MINUTES = 8 * 60
+_SEEN_FRACTION = 0.9
 
 
 def thin_extremes(values: FloatArray, column_count: int) -> tuple[FloatArray, float]:
@@ -71,3 +74,66 @@ def steepest_day(demand_rps: FloatArray) -> slice:
     at = int(np.argmax(np.where(np.isnan(rise), -np.inf, rise)))
     first = min(max(at - _BEFORE_RAMP_MINUTES, 0), count - _DAY_MINUTES)
     return slice(first, first + _DAY_MINUTES)
+
+
+def worst_day(missed_rps: FloatArray, demand_rps: FloatArray, start: datetime) -> slice:
+    """Return the day (UTC) on which most was missed, or that of the steepest rise if nothing was.
+
+    Parameters
+    ----------
+    missed_rps, demand_rps : ndarray, shape (minutes,)
+        NaN where demand was not observed.
+    start : datetime
+        Of the first minute.
+
+    Returns
+    -------
+    slice
+        Of at most 1440 minutes.
+    """
+    days = _whole_days(len(demand_rps), start)
+    missed = [float(np.nansum(missed_rps[day])) for day in days]
+    if not days or max(missed) == 0:
+        return steepest_day(demand_rps)
+    return days[int(np.argmax(missed))]
+
+
+def typical_day(demand_rps: FloatArray, start: datetime, other: slice) -> slice | None:
+    """Return the day (UTC) that is most like the median day of all.
+
+    Parameters
+    ----------
+    demand_rps : ndarray, shape (minutes,)
+        NaN where demand was not observed.
+    start : datetime
+        Of the first minute.
+    other : slice
+        A day that is shown already, and may not be chosen.
+
+    Returns
+    -------
+    slice, optional
+        None where no other whole day was observed.
+    """
+    days = _whole_days(len(demand_rps), start)
+    seen = [day for day in days if np.isfinite(demand_rps[day]).mean() >= _SEEN_FRACTION]
+    if not seen:
+        return None
+    each = np.stack([demand_rps[day] for day in seen])
+    known = np.isfinite(each)
+    middle = np.median(np.where(known, each, 0.0), axis=0)
+    stray = np.where(known, np.abs(each - middle), 0.0).sum(axis=1) / known.sum(axis=1)
+    order: list[int] = np.argsort(stray, kind="stable").tolist()
+    return next((seen[place] for place in order if not _overlap(seen[place], other)), None)
+
+
+def _whole_days(count: int, start: datetime) -> list[slice]:
+    into = start - start.replace(hour=0, minute=0, second=0, microsecond=0)
+    first = -(into // timedelta(minutes=1)) % _DAY_MINUTES
+    return [
+        slice(at, at + _DAY_MINUTES) for at in range(first, count - _DAY_MINUTES + 1, _DAY_MINUTES)
+    ]
+
+
+def _overlap(one: slice, other: slice) -> bool:
+    return one.start < other.stop and other.start < one.stop

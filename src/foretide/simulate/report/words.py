@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from foretide.simulate.report.amounts import percent, usd
+from foretide.simulate.classes import LoadClass
+from foretide.simulate.report.amounts import one_in, percent, usd
 from foretide.simulate.report.summary import (
+    AS_RUN,
     ORACLE,
     SeriesSummary,
     Summary,
     TotalSummary,
+    rival_of,
     subject_of,
 )
 from foretide.simulate.scenario import Scenario
 
-_NAMES = {"foretide": "Foretide", "hpa": "HPA", "oracle": "Oracle"}
+_NAMES = {
+    "foretide": "Foretide",
+    "oracle": "Oracle",
+    "as-run": "What ran",
+    "hpa": "HPA",
+    "hpa-warm": "HPA + warm pool",
+    "hpa-tuned": "Tuned HPA",
+    "hpa-warm-tuned": "Tuned HPA + warm pool",
+    "keda": "KEDA",
+    "target-tracking": "Target tracking",
+    "step-scaling": "Step scaling",
+    "cloud-predictive": "Cloud predictive scaling",
+    "warm-pool": "Warm pool of a tenth",
+    "static-peak": "Static peak",
+    "plain": "Plain algorithm",
+}
 _KINDS = {
-    "forecastable": "forecastable: demand one start-up ahead was foreseen within 7 %, so capacity "
-    "can be there before demand is",
-    "bursty": "bursty: demand one start-up ahead was missed by more than 7 %, so some reserve has "
-    "to be paid for",
-    "spiky": "spiky: the mean is under a tenth of the peak, so one event decides the outcome and "
-    "no policy should be judged by it",
-    "unknown": "of unknown kind: no policy here made a forecast",
+    LoadClass.FORECASTABLE: "forecastable: demand one start-up ahead was foreseen within 7 %, so "
+    "capacity can be there before demand is",
+    LoadClass.BURSTY: "bursty: demand one start-up ahead was missed by more than 7 %, so some "
+    "reserve has to be paid for",
+    LoadClass.SPIKY: "spiky: the mean is under a tenth of the peak or under 5 instances, so one "
+    "event or one instance decides the outcome and no policy should be judged by it",
+    LoadClass.UNKNOWN: "of unknown kind: no policy here made a forecast",
+}
+# What other series of the class came to; measured by benchmarks/planner.py.
+_EXPECT = {
+    LoadClass.FORECASTABLE: "Expect the objective to be met, at a cost little above the limit "
+    "that hindsight sets. What was saved here should be saved again.",
+    LoadClass.BURSTY: "Expect the objective to be missed now and then, or to be dear: a tight one "
+    "costs a multiple of the limit. Allowing ten times as many requests over capacity saves most "
+    "of that; so does a warm pool, or a shorter start-up.",
+    LoadClass.SPIKY: "Expect nothing from these numbers: another month will have another event. "
+    "A fixed reserve for the event you fear is the honest answer.",
+    LoadClass.UNKNOWN: "Play the policy foretide as well to learn what to expect.",
 }
 
 _RATIO, _TOGETHER, _BAND = "÷ oracle", "All series together", "Expected range"
@@ -37,7 +66,8 @@ _MEANINGS = {
     _TOGETHER: "Costs add up. Requests over capacity are weighted by the instances that demand "
     "takes, so that series in different units can be compared.",
     _KIND: "Forecastable: the forecast one start-up ahead was off by at most 7 %. Bursty: by more. "
-    "Spiky: mean demand is under a tenth of the peak, so a single event decides the outcome.",
+    "Spiky: mean demand is under a tenth of the peak or under 5 instances, so a single event or "
+    "instance decides the outcome.",
     _BAND: "Where demand was expected one start-up time before; nine minutes of ten should fall "
     "within it.",
 }
@@ -45,7 +75,21 @@ _MEANINGS = {
 
 def display_name(policy: str) -> str:
     """Return how a policy is called on the page."""
-    return _NAMES.get(policy, policy)
+    if policy.startswith("csv:"):
+        return "The cloud's forecast"
+    name, at, setting = policy.partition("@")
+    target, plus, pool = setting.partition("+")
+    if name not in _NAMES:
+        return policy
+    held = f" at {100 * float(target):g} %" if at else ""
+    return f"{_NAMES[name]}{held}{f', {pool} warm' if plus else ''}"
+
+
+def in_sentence(policy: str) -> str:
+    """Return how a policy is called in the middle of a sentence."""
+    name = display_name(policy)
+    is_phrase = policy == AS_RUN or policy.startswith("csv:")
+    return name[:1].lower() + name[1:] if is_phrase else name
 
 
 def headline(summary: Summary) -> list[str]:
@@ -63,10 +107,8 @@ def headline(summary: Summary) -> list[str]:
     """
     totals = {total.policy: total for total in summary.totals}
     subject = totals[subject_of(list(totals))]
-    rivals = [t for t in summary.totals if t.policy not in (subject.policy, ORACLE)]
-    rival = totals.get("hpa") or (rivals[0] if rivals else None)
-    if rival is subject:
-        rival = rivals[0] if rivals else None
+    name = rival_of(list(totals))
+    rival = None if name is None else totals[name]
     objective = summary.scenario.objective
     sentences = [_money(subject, rival, objective), _misses(subject, rival, objective)]
     if subject.cost_over_oracle is not None and subject.policy != ORACLE:
@@ -84,7 +126,7 @@ def _money(subject: TotalSummary, rival: TotalSummary | None, objective: float) 
 
 def _against(subject: TotalSummary, rival: TotalSummary) -> str:
     change = subject.cost_usd_per_month / rival.cost_usd_per_month - 1
-    name = display_name(rival.policy)
+    name = in_sentence(rival.policy)
     if abs(change) < 0.005:
         return f"as much as {name}"
     return f"{percent(abs(change))} {'less' if change < 0 else 'more'} than {name}"
@@ -98,23 +140,28 @@ def _but(subject: TotalSummary, rival: TotalSummary | None, objective: float) ->
     is_rival_met = rival.violation_fraction <= objective
     if is_met:
         return (
-            "" if is_rival_met else f", and meets the objective {display_name(rival.policy)} misses"
+            "" if is_rival_met else f", and meets the objective {in_sentence(rival.policy)} misses"
         )
     if is_rival_met:
-        return f", but misses the objective {display_name(rival.policy)} meets"
+        return f", but misses the objective {in_sentence(rival.policy)} meets"
     return "; both miss the objective"
 
 
 def _misses(subject: TotalSummary, rival: TotalSummary | None, objective: float) -> str:
     verdict = "within" if subject.violation_fraction <= objective else "above"
     text = (
-        f"{display_name(subject.policy)} let {percent(subject.violation_fraction)} of requests "
+        f"{display_name(subject.policy)} let {_share(subject)} "
         f"exceed capacity, {verdict} the {percent(objective)} allowed{_on(subject)}"
     )
     if rival is None:
         return f"{text}."
-    theirs = f"{display_name(rival.policy)} let {percent(rival.violation_fraction)}{_on(rival)}"
+    theirs = f"{in_sentence(rival.policy)} let {_share(rival)}{_on(rival)}"
     return f"{text}; {theirs}."
+
+
+def _share(total: TotalSummary) -> str:
+    share = percent(total.violation_fraction)
+    return f"{one_in(total.violation_fraction)} requests ({share})"
 
 
 def _on(total: TotalSummary) -> str:
@@ -172,6 +219,7 @@ def about_series(series: SeriesSummary) -> str:
         f"{series.series_id}: demand takes {series.mean_demand_count:.1f} instances on average and "
         f"{series.peak_demand_count:.1f} at its peak (99.9 %). It is {_KINDS[series.kind]}."
     )
+    text = f"{text} {_EXPECT[series.kind]}"
     seen = next((p for p in series.policies if p.forecast_wape_fraction is not None), None)
     if seen is None or seen.forecast_wape_fraction is None or seen.band_coverage_fraction is None:
         return text
@@ -182,8 +230,18 @@ def about_series(series: SeriesSummary) -> str:
     )
 
 
-def about_trade_off(series: SeriesSummary, scenario: Scenario) -> str:
-    """Return in words what the figure of cost against requests over capacity shows."""
+def about_trade_off(series: SeriesSummary, scenario: Scenario, swept: Sequence[str] = ()) -> str:
+    """Return in words what the figure of cost against requests over capacity shows.
+
+    Parameters
+    ----------
+    series : SeriesSummary
+        What was played.
+    scenario : Scenario
+        Gives the objective.
+    swept : sequence of str
+        Rivals whose every setting is drawn besides.
+    """
     parts = [
         f"{display_name(p.policy)} {usd(p.cost_usd_per_month)} a month with "
         f"{percent(p.violation_fraction)} over capacity"
@@ -193,14 +251,21 @@ def about_trade_off(series: SeriesSummary, scenario: Scenario) -> str:
     return (
         "Lower and further left is better; left of the dashed line the objective of "
         f"{percent(scenario.objective)} is met. "
-        f"{'; '.join(parts)}.{line if series.oracle_front else ''}"
+        f"{'; '.join(parts)}.{line if series.oracle_front else ''}{_dotted(swept)}"
     )
+
+
+def _dotted(swept: Sequence[str]) -> str:
+    if not swept:
+        return ""
+    return f" Dotted: {_join(swept)} aiming at utilisations from 30 to 95 %."
 
 
 def about_period(series: SeriesSummary) -> str:
     """Return in words what the figure of the whole period shows."""
-    names = _join(p.policy for p in series.policies)
-    hidden = " Choose the oracle in the legend to see it." if _has_oracle(series) else ""
+    every = [p.policy for p in series.policies]
+    names = _join(name for name in (subject_of(every), rival_of(every)) if name is not None)
+    hidden = " Choose any other in the legend to see it." if len(series.policies) > 2 else ""
     return (
         f"Demand in instances (grey) and instances serving by {names}, "
         f"{series.start:%Y-%m-%d %H:%M} to {series.end:%Y-%m-%d %H:%M} UTC. Where a line dips "
@@ -209,19 +274,16 @@ def about_period(series: SeriesSummary) -> str:
 
 
 def about_day(series: SeriesSummary) -> str:
-    """Return in words what the figure of the steepest day shows."""
-    name = display_name(subject_of([p.policy for p in series.policies]))
+    """Return in words what the figure of a single day shows."""
+    names = [p.policy for p in series.policies]
+    shown = [name for name in (subject_of(names), rival_of(names)) if name is not None]
     return (
         "Above: demand (dark), what was expected of it one start-up time earlier (blue range, 5 to "
-        f"95 %), and the instances serving. Below: the instances {name} pays for, by state. Good "
-        "planning has serving rise before demand does, and fall soon after it. Times are UTC."
+        f"95 %), and the instances serving. Below: what {_join(shown)} had to pay for, by state. "
+        "Good planning has serving rise before demand does, and fall soon after it. Times are UTC."
     )
 
 
-def _has_oracle(series: SeriesSummary) -> bool:
-    return any(p.policy == ORACLE for p in series.policies)
-
-
 def _join(policies: Iterable[str]) -> str:
-    shown = [display_name(policy) for policy in policies]
+    shown = [in_sentence(policy) for policy in policies]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,20 +1,21 @@
-"""This file knows the Kubernetes HPA as a rival: four syncs a minute on the last closed minute."""
+"""This file knows the Kubernetes HPA as a rival, alone or with a fixed pool of warm instances.
+
+Where its rules leave room they favour the rival: it syncs on the last closed minute without any
+delay of a metrics pipeline, utilisation is not capped at what its instances can serve, and what any
+of the four syncs of a minute asks for is dated at the start of that minute.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import deque
+
+import numpy as np
 
 from foretide.errors import InvalidValueError
 from foretide.model.demand import FloatArray
-from foretide.plan.reactive import SCALE_DOWN, bounded_count, stabilised_count, wanted_count
+from foretide.plan.reactive import IntArray, hpa_fleet
 from foretide.simulate.counts import Counts
-from foretide.simulate.rivals.fleet import RivalFleet
-from foretide.simulate.scenario import FLEET_MAX_COUNT, MINUTE_S, Scenario
-
-SYNC_S = 15
-_SYNCS = MINUTE_S // SYNC_S
-_WINDOW_SYNCS = int(SCALE_DOWN.stabilisation_s) // SYNC_S
+from foretide.simulate.scenario import FLEET_MAX_COUNT, Scenario
 
 
 def hpa_counts(
@@ -22,10 +23,8 @@ def hpa_counts(
 ) -> Counts:
     """Play a Horizontal Pod Autoscaler with Kubernetes' defaults over a trace.
 
-    Where its rules leave room they favour the rival: utilisation is not capped at what its
-    instances can serve, and what any of the four syncs of a minute asks for is dated at the start
-    of that minute. The fleet of 1 becomes the one the formula asks for as soon as a first
-    demand has been seen, so that no start-up loss is counted against it.
+    The fleet of 1 becomes the one the formula asks for as soon as a first demand has been seen, so
+    that no start-up loss is counted against it.
 
     Parameters
     ----------
@@ -48,65 +47,92 @@ def hpa_counts(
     InvalidValueError
         When `target` is not > 0.
     """
-    if not target > 0:
-        raise InvalidValueError(f"the HPA's target must be > 0, was {target}")
-    fleet = RivalFleet(boot_minutes=scenario.boot_minutes, minute_count=len(demand_rps))
-    wishes = _Wishes()
-    has_started = False
-    used = math.nan  # demand of the last closed minute, in instances
-    for minute, used_next in enumerate((demand_rps / capacity_rps).tolist()):
-        fleet.advance(minute)
-        if has_started and not math.isnan(used):
-            _sync_minute(fleet, wishes, minute, used, target)
-        elif not math.isnan(used):
-            fleet.start_serving(min(max(1, math.ceil(used / target)), FLEET_MAX_COUNT))
-            has_started = True
-        fleet.record(minute)
-        used = used_next
-    return fleet.counts()
+    return hpa_warm_counts(
+        demand_rps, capacity_rps=capacity_rps, scenario=scenario, target=target, pool_count=0
+    )
 
 
-class _Wishes:
-    # The highest wish of the scale-down window: a queue whose wishes fall from old to new.
+def hpa_warm_counts(
+    demand_rps: FloatArray,
+    *,
+    capacity_rps: float,
+    scenario: Scenario,
+    target: float = 0.7,
+    pool_count: int,
+) -> Counts:
+    """Play an HPA beside which a fixed number of instances is held warm.
 
-    def __init__(self) -> None:
-        self._falling: deque[tuple[int, int]] = deque()
+    What the HPA asks for is served by whatever is ready: an instance is promoted the moment a sync
+    asks for it, a launch refills the pool, and an instance that the HPA lets go takes the place
+    of one that still boots for the pool. The pool is full from the beginning.
 
-    def highest(self, sync: int, wanted: int) -> int:
-        for made_at, wish in self._falling:
-            if made_at > sync - _WINDOW_SYNCS:
-                return max(wish, wanted)
-        return wanted
+    Parameters
+    ----------
+    demand_rps, capacity_rps, scenario, target
+        As for `hpa_counts`.
+    pool_count : int
+        Instances held warm beyond those the HPA asks for, >= 0.
 
-    def add(self, sync: int, wanted: int) -> None:
-        while self._falling and self._falling[0][0] <= sync - _WINDOW_SYNCS:
-            self._falling.popleft()
-        while self._falling and self._falling[-1][1] <= wanted:
-            self._falling.pop()
-        self._falling.append((sync, wanted))
+    Returns
+    -------
+    Counts
+        One entry per minute; those of minute t depend only on demand before t.
+
+    Raises
+    ------
+    InvalidValueError
+        When `target` is not > 0 or `pool_count` is below 0.
+    """
+    if pool_count < 0:
+        raise InvalidValueError(f"pool_count must be >= 0, was {pool_count}")
+    return controlled(
+        demand_rps / capacity_rps,
+        boot_minutes=scenario.boot_minutes,
+        target=target,
+        pool_count=pool_count,
+    )
 
 
-def _sync_minute(
-    fleet: RivalFleet, wishes: _Wishes, minute: int, used: float, target: float
-) -> None:
-    last = minute * _SYNCS + _SYNCS - 1
-    for sync in range(minute * _SYNCS, last + 1):
-        current = fleet.total_count
-        wanted = wanted_count(
-            used,
-            target_fraction=target,
-            current_count=current,
-            measured_count=fleet.serving_count,
-            unready_count=fleet.booting_count,
-        )
-        if wanted <= current <= wishes.highest(last, wanted):
-            wishes.add(last, wanted)  # the same wish until the minute ends, and no change
-            return
-        stabilised = stabilised_count(
-            current, lowest_recent_count=wanted, highest_recent_count=wishes.highest(sync, wanted)
-        )
-        wishes.add(sync, wanted)
-        # a period of 15 s holds no change but the one made now: the last sync's is 15 s old
-        fleet.resize(
-            minute, bounded_count(stabilised, current_count=current, max_count=FLEET_MAX_COUNT)
-        )
+def controlled(
+    used_count: FloatArray,
+    *,
+    boot_minutes: int,
+    target: FloatArray | float,
+    pool_count: IntArray | int = 0,
+    is_average: bool = False,
+) -> Counts:
+    """Return what the controller of `plan/reactive` comes to; its target and pool may change.
+
+    Parameters
+    ----------
+    used_count : ndarray, shape (minutes,)
+        Demand of each minute in instances at full capacity, NaN where not observed.
+    boot_minutes : int
+        Whole minutes from launch to serving.
+    target : ndarray, shape (minutes,), or float
+        Utilisation aimed at, > 0.
+    pool_count : ndarray of int, shape (minutes,), or int
+        Instances held warm beyond those asked for.
+    is_average : bool
+        As for `hpa_fleet`.
+
+    Raises
+    ------
+    InvalidValueError
+        When a target is not > 0.
+    """
+    targets = np.broadcast_to(np.asarray(target, np.float64), used_count.shape)
+    least = float(targets.min(initial=math.inf))
+    if not least > 0:
+        raise InvalidValueError(f"the target must be > 0, was {least:g}")
+    serving, warm, booting = hpa_fleet(
+        used_count,
+        target_fraction=np.ascontiguousarray(targets),
+        pool_count=np.ascontiguousarray(
+            np.broadcast_to(np.asarray(pool_count, np.int64), used_count.shape)
+        ),
+        boot_minutes=boot_minutes,
+        max_count=FLEET_MAX_COUNT,
+        is_average=is_average,
+    )
+    return Counts(serving=serving, warm=warm, booting=booting)
