@@ -144,7 +144,7 @@ def state_of(recent: FloatArray, step_s: int, leads: int) -> State:
 
 
 def gathered_at(values: npt.NDArray[_Float], at: IntArray) -> npt.NDArray[_Float]:
-    """Return `values[:, at]` laid out series by series, series first
+    """Return `values[:, at]` laid out series by series: series come first.
 
     NumPy's own indexing lays it out by `at` first, and sums would then depend, in their last
     digits, on how many series there are.
@@ -153,7 +153,7 @@ def gathered_at(values: npt.NDArray[_Float], at: IntArray) -> npt.NDArray[_Float
 
 
 def told_of(state: State, then: IntArray, here: IntArray) -> Floats:
-    """Return what is known beforehand of buckets, series, then features, first
+    """Return what is known beforehand of buckets, by series, then by feature.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def told_of(state: State, then: IntArray, here: IntArray) -> Floats:
 
 
 def expected_of(state: State, kept: Floats, then: IntArray) -> Floats:
-    """Return the whole profile of buckets, series first
+    """Return the whole profile of buckets, by series.
 
     Parameters
     ----------
