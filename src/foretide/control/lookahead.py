@@ -92,6 +92,7 @@ class Lookahead:
         self._width_max = low_width_bound(np.empty(0))
         self._peak_rps = 0.0
         self._nowcast: Nowcast | None = None
+        self._said: dict[int, float] = {}  # medians one boot ahead by this fit, by closed buckets
         self._block: tuple[int, NeedBlock] | None = None
         self.see(demand)
 
@@ -216,6 +217,7 @@ class Lookahead:
         else:
             self._special = SpecialDays(self._demand, self._calendar, closed, per_day + lead_count)
             usual = self._special.usual_rps(self._rps, closed)
+        self._said.clear()
         if not has_history(usual, step_s):
             self._nowcast = None  # the last fit is too old to go on with
             return
@@ -295,14 +297,15 @@ class Lookahead:
         lead = max(1, int(self._policy.boot_s // step_s))
         # the first bucket ever spoken of has a whole minute of demand before it
         first = max(int(issued[0]) - window - lead, nowcast.anchor + 1)
-        earlier = np.arange(first, int(issued[0]))
-        quantiles = self._quantiles(nowcast, np.concatenate([earlier, issued]))
-        quantiles = quantiles * self._issued_factor
+        earlier = np.array([c for c in range(first, int(issued[0])) if c not in self._said], int)
+        asked = np.concatenate([earlier, issued])
+        quantiles = self._quantiles(nowcast, asked) * self._issued_factor
         place = np.minimum(lead, quantiles.shape[1] - 1)
         soil = _SOIL_FRACTION * served_rps(self._policy.curve, 1)
         every = np.arange(first, int(issued[-1]) + 1)
-        said = np.full(len(every), np.nan)
-        said[np.concatenate([earlier, issued]) - first] = quantiles[:, place, _MEDIAN]
+        medians = quantiles[:, place, _MEDIAN].tolist()
+        self._said.update(zip(asked.tolist(), medians, strict=True))
+        said = np.array([self._said.get(count, np.nan) for count in every.tolist()])
         came = self._rps[first : int(issued[-1])]
         off = np.full(len(every), np.nan)
         # what was said at `c` is of bucket `c + place`, known once `c + place + 1` are closed

@@ -24,14 +24,16 @@ from foretide.plan.policy import ServicePolicy
 
 BoolArray = npt.NDArray[np.bool_]
 
-# the same as the planner's and the guards': see there
-_MAX_SURGE = 3.0
+# The planner's and the guards' too. They stand here because compiled code on the disk notices a
+# change of its own file alone.
+MAX_SURGE_FACTOR = 3.0
 _SURGE_MINUTES = 2
 _SURPRISE_MINUTES = 5
-_SPEND_SHARE = 0.6
+# The guard acts before the whole of the objective is spent.
+SPEND_SHARE = 0.6
 _SPEND_KEPT = 0.5 ** (1 / 360)
-_UP_COUNT = 4
-_DOWN_SHARE = 0.10
+UP_COUNT = 4
+DOWN_FRACTION = 0.10
 
 # places in a state, before the instances that boot, those ready soonest first
 _SERVING, _WARM, _BOOTING, _OVER, _ASKED = range(5)
@@ -205,7 +207,7 @@ def _play(  # noqa: PLR0917
         serving = int(state[_SERVING])
         current = serving + int(state[_WARM]) + int(state[_BOOTING])
         _heed(state, table, demand, before, is_seen, trigger[minute], surprise[minute])
-        is_spent = state[_OVER] > _SPEND_SHARE * allowed * state[_ASKED]
+        is_spent = state[_OVER] > SPEND_SHARE * allowed * state[_ASKED]
         knob = guard_knobs[minute] if is_spent else knobs[minute]
         target, total = serving, current
         if bands[minute, knob, 0] >= 0:
@@ -223,8 +225,8 @@ def _play(  # noqa: PLR0917
         if not is_seen:  # what is not known removes nothing
             target, total = max(target, serving), max(total, current)
         # rates, then bounds
-        most = max(current + max(current, _UP_COUNT), lasting, min_count)
-        least = min(current - max(int(_DOWN_SHARE * current), 1), max_count)
+        most = max(current + max(current, UP_COUNT), lasting, min_count)
+        least = min(current - max(int(DOWN_FRACTION * current), 1), max_count)
         total = max(min(max(min(total, most), least), max_count), min_count)
         target = min(max(target, min_count), total) if has_pool else total
         _move(state, target, total)
@@ -261,7 +263,7 @@ def _heed(  # noqa: PLR0917
     if not is_seen:
         return
     if demand > trigger * serves:
-        growth = min(max(demand / before if before > 0 else 1.0, 1.0), _MAX_SURGE)
+        growth = min(max(demand / before if before > 0 else 1.0, 1.0), MAX_SURGE_FACTOR)
         wished = _instances(table, demand * growth)
         if state[_SURGE_LEFT] < 0 or wished >= state[_SURGE]:
             state[_SURGE_LEFT], state[_SURGE] = _SURGE_MINUTES, wished

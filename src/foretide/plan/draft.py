@@ -15,6 +15,7 @@ from foretide.plan.act import Moves
 from foretide.plan.capacity import instances_for, served_rps
 from foretide.plan.confidence import trigger_fraction
 from foretide.plan.cost import FORMULA_FRACTION, reactive_count
+from foretide.plan.course import MAX_SURGE_FACTOR, SPEND_SHARE
 from foretide.plan.guard import FORECAST_OLD_S, is_stale, least_serving, limited_total
 from foretide.plan.learn import Bucket, Seen
 from foretide.plan.memory import Circumstances, Memory, RecentDemand, Stance
@@ -24,11 +25,8 @@ from foretide.plan.reconcile import Ledger, with_actions
 from foretide.plan.scale import SOFT_PAUSE_S, Interval, proactive_scale, soft_drop_count
 from foretide.plan.track import Track
 
-_MAX_SURGE_FACTOR = 3.0
 _SURGE_HOLD = timedelta(minutes=2)
 _SURPRISE_HOLD = timedelta(minutes=5)
-# The guard acts before the whole of the objective is spent, and is forgiven within hours.
-_SPEND_SHARE = 0.6
 _SPEND_HALF_LIFE_S = 6 * 3600.0
 _CLOSE_S = 1.0  # ends of the same bucket, told by clocks that differ
 
@@ -83,7 +81,7 @@ class Draft:
         self._over_rps, self._asked_rps = self._spend()
         objective = policy.objective_fraction
         self._is_overspent = (
-            objective is not None and self._over_rps > _SPEND_SHARE * objective * self._asked_rps
+            objective is not None and self._over_rps > SPEND_SHARE * objective * self._asked_rps
         )
         self._bucket = self._closed()
 
@@ -284,7 +282,7 @@ class Draft:
     def _growth(self) -> float:
         previous = self._demand.previous_rps
         growth = self._last_rps / previous if previous else 1.0
-        return min(max(growth, 1.0), _MAX_SURGE_FACTOR)
+        return min(max(growth, 1.0), MAX_SURGE_FACTOR)
 
     def launch_surprise(self) -> None:
         """Launch what demand takes that no forecast knew of."""
@@ -311,7 +309,7 @@ class Draft:
         """Return the next bucket's demand if it changes as much as the last one did."""
         last_rps = self._last_rps
         risen_rps = max(0.0, last_rps - (self._demand.previous_rps or last_rps))
-        return min(last_rps + risen_rps, _MAX_SURGE_FACTOR * last_rps)
+        return min(last_rps + risen_rps, MAX_SURGE_FACTOR * last_rps)
 
     def keep(self, contradictions: tuple[Reason, ...], around: Circumstances) -> None:
         """Keep everything that is there where removing would rest on doubt."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 
 from foretide.model.plan import Reason
+from foretide.plan.course import DOWN_FRACTION, UP_COUNT
 from foretide.plan.policy import ServicePolicy
 from foretide.plan.reconcile import Census
 
 STALE_S = 180.0
 FORECAST_OLD_S = 7200.0
-_UP_FRACTION, _UP_COUNT = 1.0, 4
-_DOWN_FRACTION, _DOWN_COUNT = 0.10, 1
+_UP_FRACTION = 1.0
+_DOWN_COUNT = 1
 
 
 def is_stale(age_s: float | None, step_s: int, delay_s: float = 0.0) -> bool:
@@ -66,8 +67,8 @@ def limited_total(
     if wanted == current and policy.min_count <= wanted <= policy.max_count:
         return wanted, ()
     total, bound = wanted, list[Reason]()
-    most = max(current + max(math.ceil(_UP_FRACTION * current), _UP_COUNT), demanded_count)
-    least = current - max(int(_DOWN_FRACTION * current), _DOWN_COUNT)
+    most = max(current + max(math.ceil(_UP_FRACTION * current), UP_COUNT), demanded_count)
+    least = current - max(int(DOWN_FRACTION * current), _DOWN_COUNT)
     # a rate gives way to the bounds of the fleet
     most, least = max(most, policy.min_count), min(least, policy.max_count)
     if total > most:
