@@ -74,7 +74,7 @@ def _best_count(
     more=st.sampled_from([0.0, 0.5, 2.0]),
 )
 @settings(max_examples=100, deadline=None)
-def test_the_band_is_the_best_of_every_fleet(  # noqa: PLR0917
+def test_the_band_is_the_best_of_every_fleet(
     seed: int, curve: str, size: tuple[int, int], rho: float, lead: int, more: float
 ) -> None:
     instances, minutes = size
