@@ -7,6 +7,7 @@ SHELL := /bin/sh
 
 PYTHON ?=
 ARGS ?=
+FAST ?=
 UPGRADE ?=
 
 BIN := .venv/bin
@@ -37,8 +38,8 @@ setup-dev: .venv/.ready-dev ## the same with the tools for tests, lint and docs
 .venv/.ready-dev: .venv/.ready-runtime requirements-dev.lock
 	@PYTHON='$(PYTHON)' sh tools/venv.sh dev
 
-demo: setup ## set up, then play two weeks of a shop, or ARGS="access.log"
-	@$(BIN)/foretide demo $(ARGS)
+demo: setup ## set up, then play a morning of a shop for real; FAST=1 or ARGS="access.log" simulate
+	@$(BIN)/foretide demo $(if $(FAST),--fast) $(ARGS)
 
 test: setup-dev ## set up, then run every test
 	@$(PY) -m pytest $(ARGS)

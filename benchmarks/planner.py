@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 from planning.cases import DEMAND, OBJECTIVES, demands_of
+from planning.faults import USUAL
 from planning.measured import Job, Result, code_digest, measured
 from planning.page import page_of, tables_of
 from planning.speed import speeds
@@ -23,6 +24,7 @@ from foretide.simulate.classes import LoadClass
 
 KINDS = ("own", "rivals", "hindsight")
 CALM_KINDS = ("spike", "bias-0.8", "bias-1.2")
+FAULT_KINDS = ("flash-crowd-0", "flash-crowd-1", "metric-gaps-0", "metric-gaps-1")
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "plan-accuracy.md"
 
 
@@ -45,7 +47,8 @@ def calm_jobs_of(results: list[Result]) -> list[Job]:
         for r in results
         if r.load_class == LoadClass.FORECASTABLE and r.job.objective == OBJECTIVES[0]
     ]
-    return [msgspec.structs.replace(job, kind=kind) for job in calm for kind in CALM_KINDS]
+    kinds = {job.series: CALM_KINDS + (FAULT_KINDS if job.series in USUAL else ()) for job in calm}
+    return [msgspec.structs.replace(job, kind=kind) for job in calm for kind in kinds[job.series]]
 
 
 def run(jobs: list[Job], processes: int) -> list[Result]:

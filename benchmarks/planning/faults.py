@@ -98,9 +98,9 @@ def minutes_of(demand: Demand) -> FloatArray:
     return np.repeat(demand.values / demand.step_s, demand.step_s // MINUTE_S)
 
 
-def measure(demand: Demand, fault: str) -> Row:
+def measure(demand: Demand, fault: str, seed: int = 0) -> Row:
     """Play one series under one fault, and let the HPA meet the same demand."""
-    faults = FAULTS[fault]
+    faults = msgspec.structs.replace(FAULTS[fault], seed=seed)
     rules = scenario_for(demand)
     trace = trace_for(demand, rules)
     first = trace.first_scored
@@ -157,6 +157,7 @@ def main() -> None:
     parser.add_argument("--demand", type=Path, default=DEMAND)
     parser.add_argument("--series", nargs="*", default=USUAL)
     parser.add_argument("--fault", nargs="*", default=SHOWN, choices=list(FAULTS))
+    parser.add_argument("--seed", type=int, nargs="*", default=[0], help="runs of bad luck")
     parser.add_argument("--each", action="store_true", help="a line for each series too")
     chosen = parser.parse_args()
     if not chosen.demand.exists():
@@ -169,7 +170,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     clean = dict[str, Row]()
     for fault in [CLEAN, *(name for name in chosen.fault if name != CLEAN)]:
-        rows = [measure(demand, fault) for demand in demands]
+        seeds = chosen.seed if fault != CLEAN else [0]
+        rows = [measure(demand, fault, seed) for seed in seeds for demand in demands]
         clean = clean or {row.series: row for row in rows}
         print(line_of(rows, clean))
         if chosen.each:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from planning.cases import scenario_for
+from planning.faults import measure as measured_under
 
 import foretide
 from foretide.model.demand import Demand
@@ -41,7 +42,10 @@ class Nowhere:
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to measure: `own`, `spike`, `bias-0.8`, `bias-1.2`, `rivals` or `hindsight`.
+    """One thing to measure.
+
+    It is `own`, `spike`, `bias-0.8`, `bias-1.2`, `rivals`, `hindsight`, or a fault of
+    `planning.faults` with a seed: `flash-crowd-1`.
 
     Parameters
     ----------
@@ -74,6 +78,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         Of the series, where the job can tell.
     wape : float
         One boot ahead.
+    cost_usd : dict of str to float
+        By policy, under a fault.
     changes_per_day : float
         Instances that began or ceased to serve.
     seconds : float
@@ -84,6 +90,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     violation: dict[str, float]
     load_class: str = ""
     wape: float = 0.0
+    cost_usd: dict[str, float] = {}
     changes_per_day: float = 0.0
     seconds: float = 0.0
 
@@ -130,8 +137,10 @@ def _measure(job: Job, demand: Demand, rules: Scenario) -> Result:
                 over_limit={name: _over(limit, one, rules) for name, one in scores.items()},
                 violation={name: one.violation_fraction for name, one in scores.items()},
             )
-        case _:
+        case ("hindsight", _, _):
             return _every_notch(job, trace, rules)
+        case _:
+            return _faulted(job, demand)
 
 
 def _own(job: Job, trace: Trace, rules: Scenario, factor: float) -> Result:
@@ -182,6 +191,18 @@ def _spiked(job: Job, trace: Trace, rules: Scenario) -> Result:
         job=job,
         over_limit={"foretide": _over(_limit(trace, rules), found, rules)},
         violation={"foretide": found.violation_fraction},
+    )
+
+
+def _faulted(job: Job, demand: Demand) -> Result:
+    fault, _, seed = job.kind.rpartition("-")
+    row = measured_under(demand, fault, int(seed))
+    found = {"foretide": row.own, "hpa": row.hpa}
+    return Result(
+        job=job,
+        over_limit={},
+        violation={name: one.violation_fraction for name, one in found.items()},
+        cost_usd={name: one.cost_usd for name, one in found.items()},
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from planning.many_services import case_of, round_s, settled
+from planning.many_services import NOW, case_of, round_s, settled
 
 from foretide.forecast.nowcast import NOWCAST_LEVELS
 from foretide.model.demand import FloatArray
@@ -21,6 +21,7 @@ from foretide.plan.planner import Memory, RecentDemand, plan
 from foretide.plan.policy import ServicePolicy
 
 _MANY = 10_000
+_ALONE, _ALONE_ROUNDS = 200, 15
 _COURSE_MINUTES = 200_000
 _Z = np.array([-2.3, -1.6, -1.3, -0.7, 0, 0.7, 1.3, 1.6, 2.05, 2.3, 2.6, 2.9, 3.1, 3.3])
 
@@ -53,6 +54,7 @@ def speeds() -> dict[str, float]:
     many_s = _many_s()
     return {
         "decision": many_s / _MANY * 1e6,
+        "alone": _alone_s() * 1e6,
         "many": many_s,
         "first": _first_s(),
         "rate": _minutes_per_s(),
@@ -69,6 +71,32 @@ def _many_s() -> float:
     case = settled(case_of(_MANY))
     needs_s, plans_s, _ = round_s(case)
     return needs_s + plans_s
+
+
+def _alone_s() -> float:
+    """Return the CPU time of one service's need and plan, each service asked for by itself."""
+    case = settled(case_of(_ALONE))
+    now = NOW + timedelta(minutes=1)
+
+    def decide_each() -> None:
+        for at, (one, asked) in enumerate(zip(case.standings, case.asked, strict=True)):
+            own = one.policy
+            block = needs(
+                case.quantiles_rps[at : at + 1], NOWCAST_LEVELS, policy=own,
+                peak_rps=60 * own.curve.served_rps[1], knobs=(own.knob, own.guard_knob or own.knob),
+                layers=one.layers,
+            )  # fmt: skip
+            plan(
+                now=now, fleet=asked.fleet, demand=asked.demand, need=_asked(block), policy=own,
+                memory=asked.memory,
+            )  # fmt: skip
+
+    took = list[float]()
+    for _ in range(_ALONE_ROUNDS):
+        began = time.process_time()
+        decide_each()
+        took.append(time.process_time() - began)
+    return float(np.median(took)) / _ALONE
 
 
 def decide() -> None:

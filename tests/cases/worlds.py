@@ -1,6 +1,6 @@
 """Seeded worlds: one service, its demand and its bad luck from one seed, and laws for every tick.
 
-A world that breaks a law says how to run it again: `python tests/cases/worlds.py SEED`.
+A world that breaks a law says how to run it again: `PYTHONPATH=tests python -m cases.worlds SEED`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import cast
 import msgspec
 import numpy as np
 
+from cases.terrains import node_faults, overfull, terrain_of
+from foretide.control.links import Links
 from foretide.control.lookahead import Lookahead
 from foretide.control.replay import judged
 from foretide.control.tick import Beat, tick
@@ -44,6 +46,7 @@ from foretide.simulate.faults import (
     SlowBoots,
 )
 from foretide.simulate.feed import Feed
+from foretide.simulate.ground import Terrain
 from foretide.simulate.world import SimulatedPlatform
 from foretide.store.journal import Entry, MemoryJournal
 
@@ -62,6 +65,7 @@ class MadeWorld(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     faults: Faults
     serving_count: int
     warm_count: int
+    terrain: Terrain | None
 
 
 def made_world(seed: int) -> MadeWorld:
@@ -80,6 +84,7 @@ def made_world(seed: int) -> MadeWorld:
         faults=_faults(rng, seed),
         serving_count=int(rng.integers(0, policy.min_count + 3)),
         warm_count=int(rng.integers(0, 3)),
+        terrain=terrain_of(seed, policy.max_count),
     )
 
 
@@ -136,7 +141,7 @@ def _faults(rng: np.random.Generator, seed: int) -> Faults:
         lost_answers=LostAnswers(fraction=0.05 * share),
     )
     spared = {kind: None for kind in every.kinds() if rng.random() < 0.5}
-    return msgspec.structs.replace(every, **spared)
+    return msgspec.structs.replace(every, **spared, **node_faults(seed))
 
 
 class Watched:
@@ -145,12 +150,14 @@ class Watched:
     def __init__(self, world: MadeWorld) -> None:
         self.platform = SimulatedPlatform(
             "web", start=START, boot_s=world.policy.boot_minutes * 60, faults=world.faults,
-            serving_count=world.serving_count, warm_count=world.warm_count,
+            serving_count=world.serving_count, warm_count=world.warm_count, terrain=world.terrain,
         )  # fmt: skip
         self.kept = MemoryJournal()
         self.receipts: list[Receipt] = []
         self.seen: Fleet | None = None
-        self.before = self.platform.actual()
+        self.before = self.platform.reachable()
+        self.every = self.platform.actual()
+        self.cut_off: set[str] = set()  # now or before
         self._written: set[str] = set()
 
     def append(self, entry: Entry) -> None:
@@ -158,7 +165,10 @@ class Watched:
         self.kept.append(entry)
 
     def observe(self, service: str) -> Fleet:
-        self.before = self.platform.actual()
+        self.before, self.every = self.platform.reachable(), self.platform.actual()
+        if len(self.before.instances) < len(self.every.instances):
+            reached = {i.instance_id for i in self.before.instances}
+            self.cut_off |= {i.instance_id for i in self.every.instances} - reached
         self.seen = self.platform.observe(service)
         return self.seen
 
@@ -179,12 +189,13 @@ def run(seed: int) -> int:
     )
     outlook = Feed(known, faults=world.faults, service="web")
     watched, beat = Watched(world), Beat()
+    places = Links(watched.platform) if watched.platform.has_nodes else None
     for minute in range(len(world.demand.values) * world.demand.step_s // 60):
         now = START + timedelta(minutes=minute)
         watched.platform.advance(now)
         beat = tick(
             now, policy=world.policy, platform=watched, outlook=outlook, journal=watched,
-            before=_remembered(watched, beat), is_acting=True,
+            before=_remembered(watched, beat), is_acting=True, places=places,
         )  # fmt: skip
         before = watched.before
         _check(world, watched, before)
@@ -203,14 +214,35 @@ def _remembered(watched: Watched, beat: Beat) -> Beat:
 def _check(world: MadeWorld, watched: Watched, before: Fleet) -> None:
     entry, seen = watched.kept.entries[-1], watched.seen
     assert seen is not None
-    after = watched.platform.actual()
+    after = watched.platform.reachable()
+    _law_of_cut_off(watched, after)
+    # what was cut off is back before a report that is late tells of it
+    untold = watched.cut_off - {i.instance_id for i in seen.instances}
+    before, after = _without(before, untold), _without(after, untold)
+    if world.terrain is not None:
+        full = overfull(world.terrain, watched.every, watched.platform.actual())
+        assert not full, f"more on {full} than it holds"
     for law in (_law_of_actions, _law_of_counts, _law_of_bounds, _law_of_old_data):
         law(world, entry, seen, before, after)
-    if not world.faults.lost_answers:
+    if not (world.faults.lost_answers or world.faults.partitions):
         for action in entry.plan.actions:
-            again = watched.platform.apply(action).outcome
-            assert again in (Outcome.ALREADY_DONE, Outcome.REFUSED), f"{action} was done twice"
-        assert watched.platform.actual().instances == after.instances, "asking again changed it"
+            outcome = watched.platform.apply(action).outcome
+            assert outcome in (Outcome.ALREADY_DONE, Outcome.REFUSED), f"{action} was done twice"
+        again = _without(watched.platform.reachable(), untold)
+        assert again.instances == after.instances, "asking again changed it"
+
+
+def _without(fleet: Fleet, names: set[str]) -> Fleet:
+    left = tuple(i for i in fleet.instances if i.instance_id not in names)
+    return msgspec.structs.replace(fleet, instances=left)
+
+
+def _law_of_cut_off(watched: Watched, after: Fleet) -> None:
+    seen = {i.instance_id for i in watched.before.instances}
+    was = tuple(i for i in watched.every.instances if i.instance_id not in seen)
+    reached = {i.instance_id for i in after.instances}
+    is_now = watched.platform.actual().instances
+    assert was == tuple(i for i in is_now if i.instance_id not in reached), "cut off is not gone"
 
 
 def _law_of_actions(
@@ -278,11 +310,13 @@ def _states(instances: tuple[Instance, ...]) -> dict[str, InstanceState]:
 def _law_of_old_data(
     world: MadeWorld, entry: Entry, seen: Fleet, before: Fleet, after: Fleet
 ) -> None:
-    del world, seen, before, after
+    del seen, before, after
     demand = entry.demand
     if demand.last_rps is None or is_stale(demand.age_s, demand.step_s):
         removed = [a for a in entry.plan.actions if isinstance(a, Drain | Terminate | Park)]
-        assert not removed, f"old data removes {removed}"
+        # what was replaced while it was cut off and then came back may exceed the owner's maximum
+        planned = entry.plan.serving_count + entry.plan.warm_count
+        assert not removed or planned >= world.policy.max_count, f"old data removes {removed}"
 
 
 def broken(seed: int) -> str:
@@ -291,7 +325,7 @@ def broken(seed: int) -> str:
         run(seed)
     except Exception as error:  # noqa: BLE001  # whatever it is, it is a finding
         at = f"seed {seed}: {type(error).__name__}: {error}"
-        return f"{at}\n  again: python tests/cases/worlds.py {seed}"
+        return f"{at}\n  again: PYTHONPATH=tests python -m cases.worlds {seed}"
     return ""
 
 

@@ -70,7 +70,7 @@ def refused(done: Done, *named: str) -> None:
 def test_the_shop_is_played_to_the_comparison_and_again_from_its_files(tmp_path: Path) -> None:
     for _ in range(2):
         ran = subprocess.run(
-            [sys.executable, "-m", "foretide", "demo", "--out", "shop"],
+            [sys.executable, "-m", "foretide", "demo", "--fast", "--out", "shop"],
             cwd=tmp_path,
             capture_output=True,
             text=True,

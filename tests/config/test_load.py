@@ -167,8 +167,8 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "platform not ready": (
         with_line('platform = "kubernetes"'),
         (
-            '10: service.web.platform must be "simulated" in this version, was "kubernetes", which '
-            'it cannot drive yet; write platform = "simulated"'
+            '10: service.web.platform must be "simulated" or "local" in this version, was '
+            '"kubernetes", which it cannot drive yet; write platform = "local"'
         ),
     ),
     "platform unknown": (

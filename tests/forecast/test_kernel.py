@@ -73,7 +73,7 @@ def test_sessions_here_are_those_under_way() -> None:
     calls = funnel(90)
     kernel, active = learned(calls)
     standing = kernel.standing(calls[-1].minute)
-    assert standing.sum() == len(active) == kernel.standing(calls[-1].minute, learners=True).sum()
+    assert standing.sum() == len(active)
     assert standing.shape == (CELL_COUNT * stage_count(3),)
     for later in range(1, 33):
         active.turn(calls[-1].minute + later)

@@ -1,4 +1,4 @@
-"""What is usual: one burst is no habit, two at the same time of the day are, a new level is."""
+"""What is usual: one burst or two are no habit, three at one time of the day are, a level is."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def at_noon(values: FloatArray) -> float:
 def test_a_burst_is_no_habit() -> None:
     assert at_noon(days(4)) == pytest.approx(10.0)
     assert at_noon(days(4, (3, 30, 200.0))) < 15.0
+    assert at_noon(days(4, (2, 30, 200.0), (3, 30, 200.0))) < 15.0
 
 
 def test_what_comes_every_day_is_a_habit() -> None:

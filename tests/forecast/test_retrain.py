@@ -29,7 +29,7 @@ from foretide.forecast.retrain import (
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CALM = Evidence(ratio=1.0, day_ratio=1.0, period_ratio=1.0, point_count=300)
-BAD = msgspec.structs.replace(CALM, ratio=2.0, period_ratio=2.0)
+BAD = msgspec.structs.replace(CALM, ratio=2.0, day_ratio=2.0, period_ratio=2.0)
 WORSE = msgspec.structs.replace(CALM, ratio=1.3, period_ratio=1.3)
 UNKNOWN = Evidence()
 
@@ -128,6 +128,16 @@ def test_a_lost_challenge_doubles_the_wait() -> None:
     assert forced[0] == 0
     waits = [later - earlier for earlier, later in zip(judged, forced[1:], strict=False)]
     assert waits == [0.25, 0.5]
+
+
+def test_what_a_challenger_could_not_mend_is_no_alarm_until_it_is_seen_again() -> None:
+    over = msgspec.structs.replace(BAD, day_ratio=1.0)  # bad in the last 48 h, not in the last 24
+    _, found = played({0: CALM, 20: BAD, 20.75: over, 22: CALM}, 30, has_won=False)
+    assert days_of(found, Challenge) == [20]
+    missed = msgspec.structs.replace(CALM, under_p=1e-6)
+    _, found = played({0: CALM, 20: missed}, 28.5, has_won=False)
+    assert days_of(found, Challenge) == [20]
+    assert len(days_of(found, Retrain)) >= 3  # the halved interval takes over
 
 
 def test_waits_never_exceed_the_interval() -> None:

@@ -45,14 +45,14 @@ def test_the_ladder_rises_on_every_axis() -> None:
 
 
 def test_usual_objectives_begin_where_they_were_measured() -> None:
-    assert [prior_notch(one, has_warm_pool=True) for one in (0.01, 0.003, 0.001)] == [0, 3, 7]
+    assert [prior_notch(one, has_warm_pool=True) for one in (0.01, 0.003, 0.001)] == [2, 5, 9]
     # a hair's breadth of rounding beside an objective is that objective
-    assert prior_notch(0.008 * (1 - 1e-12), has_warm_pool=True) == 0
+    assert prior_notch(0.008 * (1 - 1e-12), has_warm_pool=True) == 2
 
 
-@pytest.mark.parametrize("notch", [0, 5, 13, 15])
+@pytest.mark.parametrize("notch", [0, 5, 14, 17])
 def test_the_spend_guard_is_further_up_the_ladder(notch: int) -> None:
-    assert guard_notch(notch, has_warm_pool=True) == min(notch + 5, 15)
+    assert guard_notch(notch, has_warm_pool=True) == min(notch + 4, 17)
 
 
 @given(st.floats(1e-6, 0.999))

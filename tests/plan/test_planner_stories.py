@@ -215,7 +215,7 @@ def test_after_more_was_lost_than_is_allowed_more_is_held() -> None:
 
 
 def test_what_was_lost_is_forgotten_with_what_was_asked() -> None:
-    _, memory = _after(6, over_rps=30)
+    _, memory = _after(4, over_rps=30)
     assert memory.over_rps == pytest.approx(15)
     assert memory.asked_rps == pytest.approx(500 + 80)
     assert memory.counted_at == NOW

@@ -9,18 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretide.model.demand import FloatArray
-from foretide.plan.tuning import Night, Tuning, tuned, unmet_share
+from foretide.plan.tuning import Night, Tuning, tuned, unmet_share, worth_rising
 
 _NOTCHES = 16
 _OBJECTIVE = 0.001
 
 
-def _night(share: FloatArray | float, *, expected: FloatArray | float | None = None) -> Night:
+def _night(
+    share: FloatArray | float,
+    *,
+    expected: FloatArray | float | None = None,
+    price: float = 1.05,
+    error: float = 0.0,
+) -> Night:
     """Return a night in which notch n left `share` of the objective unmet, less with each notch."""
     falls = 1.5 ** -np.arange(float(_NOTCHES))
     unmet = np.ones(_NOTCHES) * share * falls
     told = unmet if expected is None else np.ones(_NOTCHES) * expected * falls
-    return Night(asked=1000.0, unmet=1000 * _OBJECTIVE * unmet, expected=1000 * _OBJECTIVE * told)
+    return Night(
+        asked=1000.0, unmet=1000 * _OBJECTIVE * unmet, expected=1000 * _OBJECTIVE * told,
+        billed=1440 * price ** np.arange(float(_NOTCHES)), error_fraction=error,
+    )  # fmt: skip
 
 
 def _after(nights: list[Night], notch: int = 7) -> list[int]:
@@ -59,10 +68,39 @@ def test_one_spike_that_no_forecast_knew_moves_nothing() -> None:
 def test_shocks_that_come_back_count_though_no_forecast_knew_them() -> None:
     shock = _night(20 * 1.5**7, expected=0.5 * 1.5**7)
     assert _after([shock] * 8)[-1] > 8
+    # not every night: twice in a fortnight is more than once
+    calm = _night(0.1 * 1.5**7)
+    assert _after([*[calm] * 4, shock, *[calm] * 5, shock, calm])[-1] > 7
+
+
+def test_nobody_rises_where_that_loses_little_less_for_much_more() -> None:
+    # a notch loses a third less, and costs a quarter more
+    dear = _night(5 * 1.5**7, price=1.25)
+    assert set(_after([dear] * 10)) == {7}
+    # where demand is hard to foresee more is paid for certainty
+    unsure = _night(5 * 1.5**7, price=1.25, error=0.2)
+    assert _after([unsure] * 10)[-1] > 9
+
+
+@given(
+    unmet=st.lists(st.floats(0, 10), min_size=_NOTCHES, max_size=_NOTCHES),
+    price=st.floats(1.0, 3.0), error=st.floats(0, 1),
+)  # fmt: skip
+def test_a_rise_is_worth_less_the_dearer_it_is(
+    unmet: list[float], price: float, error: float
+) -> None:
+    cheap, dear = (
+        worth_rising((_night(np.array(unmet), price=one, error=error),), _OBJECTIVE)
+        for one in (price, 1.1 * price)
+    )
+    assert (cheap | ~dear).all()
+    # nothing lies above the last
+    assert not cheap[-1]
 
 
 def test_a_day_without_demand_teaches_nothing() -> None:
-    nothing = Night(asked=0.0, unmet=np.zeros(_NOTCHES), expected=np.zeros(_NOTCHES))
+    zeros = np.zeros(_NOTCHES)
+    nothing = Night(asked=0.0, unmet=zeros, expected=zeros, billed=zeros)
     assert _after([nothing] * 5) == [7] * 5
 
 

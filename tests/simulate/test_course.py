@@ -10,7 +10,13 @@ import numpy as np
 
 from foretide.model.demand import Demand
 from foretide.plan.confidence import trigger_fraction
-from foretide.plan.course import Course, Minutes, course, first_state
+from foretide.plan.course import (
+    SPEND_HALF_LIFE_MINUTES,
+    Course,
+    Minutes,
+    course,
+    first_state,
+)
 from foretide.plan.knob import guard_notch
 from foretide.simulate.counts import Counts
 from foretide.simulate.play import Play
@@ -19,7 +25,7 @@ from foretide.simulate.tune import prepared
 from foretide.sources.demand_table import read_demand
 from foretide.store.journal import Entry, MemoryJournal
 
-_SPEND_KEPT = 0.5 ** (1 / 360)
+_SPEND_KEPT = 0.5 ** (1 / SPEND_HALF_LIFE_MINUTES)
 
 
 def _ticked(demand: Demand, rules: Scenario, capacity_rps: float) -> tuple[Play, list[Entry]]:

@@ -11,16 +11,23 @@ from foretide.cli import (
     backtest,
     demand,
     demo,
+    doctor,
+    down,
     explain,
     forecast,
     ingest,
     init,
+    install,
+    logs,
+    pause,
     peaks,
     plan,
     reference,
     replay,
+    status,
     train,
     trial,
+    up,
     whatif,
 )
 from foretide.errors import ForetideError
@@ -49,6 +56,14 @@ app.command(name="try")(trial.trial)
 app.command(name="whatif")(whatif.whatif)
 app.command(name="replay")(replay.replay)
 app.command(name="demo")(demo.demo)
+app.command(name="install")(install.install)
+app.command(name="up")(up.up)
+app.command(name="status")(status.status)
+app.command(name="pause")(pause.pause)
+app.command(name="resume")(pause.resume)
+app.command(name="logs")(logs.logs)
+app.command(name="down")(down.down)
+app.command(name="doctor")(doctor.doctor)
 
 
 def main() -> None:

@@ -38,18 +38,32 @@ def demo(
     objective: Annotated[
         float, typer.Option(help="Fraction of requests that may come over capacity.")
     ] = 0.001,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Two weeks of the shop, simulated, in a minute.")
+    ] = False,
+    no_page: Annotated[
+        bool, typer.Option("--no-page", help="Do not serve the page beside the terminal.")
+    ] = False,
+    skipped: Annotated[int, typer.Option(min=0, max=1000, hidden=True)] = 0,
+    minutes: Annotated[int, typer.Option(min=1, max=360, hidden=True)] = 360,
 ) -> None:
     """Watch Foretide run an application, and compare it with an HPA on the same demand.
 
-    Without an argument, two weeks of a synthetic web shop are played. Nothing but the folder of
-    the demo is touched.
+    Without an argument, a morning of a synthetic web shop is played in three minutes: on real
+    processes that are sent real requests, after six days that are simulated. With --fast, or a
+    trace of your own, everything is simulated. Nothing but the folder of the demo is touched.
     """
+    rules = _scenario(objective)
+    if trace is None and not (fast or series or columns or timezone):
+        from foretide.cli.demo_live import play_live
+
+        play_live(out, objective=objective, skipped=skipped, minutes=minutes, has_page=not no_page)
+        return
     from foretide.cli.demo_play import play
     from foretide.cli.ingest import import_files, order_from
     from foretide.simulate.backtest import trace_for
     from foretide.simulate.record import make_folder, write_results
 
-    rules = _scenario(objective)
     if trace is not None and not trace.is_file():
         raise InputError(f"{trace}: no such file; give a log, events or demand to play")
     order = order_from(

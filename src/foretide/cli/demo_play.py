@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from foretide.simulate.scenario import MINUTE_S, Scenario
 from foretide.store.journal import FileJournal
 
 if TYPE_CHECKING:
-    from foretide.model.demand import FloatArray
+    from foretide.model.demand import Demand, FloatArray
     from foretide.simulate.counts import Counts
     from foretide.simulate.outcome import SeriesOutcome
 
@@ -52,29 +53,57 @@ def play(trace: Trace, rules: Scenario, *, folder: Path, title: str) -> SeriesOu
     pause = Event()
     with FileJournal(path, is_durable=False) as journal, LiveView(title) as view:
         game = Play(trace.demand, scenario=rules, capacity_rps=trace.capacity_rps, journal=journal)
-        for frame in _frames(trace, rules, game, rival):
+        for frame in frames(trace, rules, game.moments(), (game.counts(), rival)):
             view.show(frame)
             if view.is_watched:
                 pause.wait(_FRAME_S)
     return finish(trace, rules, game, policies=("hpa", "oracle"))
 
 
-def _frames(trace: Trace, rules: Scenario, game: Play, rival: Counts) -> Iterator[LiveFrame]:
+def frames(
+    trace: Trace, rules: Scenario, moments: Iterator[Moment], counts: tuple[Counts, ...]
+) -> Iterator[LiveFrame]:
+    """Yield what is to be seen of a play, every ten minutes of it.
+
+    Parameters
+    ----------
+    trace : Trace
+        What is played.
+    rules : Scenario
+        The rules.
+    moments : iterator of Moment
+        The play.
+    counts : tuple of Counts
+        Foretide's as they grow, then the HPA's; empty where nothing is to be compared.
+    """
     ahead = np.empty((0, len(_LEVELS)))
-    for moment in game.moments():
+    for moment in moments:
         if moment.minute % _FORECAST_MINUTES == 0:
-            ahead = _day_ahead(trace, moment)
+            ahead = day_ahead(trace.demand, moment.at)
         if moment.minute % _FRAME_MINUTES == 0:
-            yield _frame(trace, rules, moment, ahead, (game.counts(), rival))
+            yield _frame(trace, rules, moment, ahead, counts)
 
 
-def _day_ahead(trace: Trace, moment: Moment) -> FloatArray:
-    """Return the coming day's quantiles in requests/s, as issued now; empty without history."""
-    known = trace.demand.until(moment.at)
+def day_ahead(demand: Demand, now: datetime) -> FloatArray:
+    """Return the quantiles of the day from `now` on, as issued then; empty without history.
+
+    Parameters
+    ----------
+    demand : Demand
+        Only what was known by then is used.
+    now : datetime
+        Aware UTC.
+
+    Returns
+    -------
+    ndarray, shape (steps, 3)
+        5, 50 and 95 % quantiles in requests/s, a step for each of demand's buckets.
+    """
+    known = demand.until(now)
     if not np.isfinite(known.values).any():
         return np.empty((0, len(_LEVELS)))
     issued = forecaster("fleet").forecast(
-        [known], issued_at=moment.at, horizon_s=_DAY_S, levels=_LEVELS, timezone=ZoneInfo("UTC")
+        [known], issued_at=now, horizon_s=_DAY_S, levels=_LEVELS, timezone=ZoneInfo("UTC")
     )
     return issued[0].values / known.step_s
 
@@ -84,7 +113,7 @@ def _frame(
     rules: Scenario,
     moment: Moment,
     ahead: FloatArray,
-    counts: tuple[Counts, Counts],
+    counts: tuple[Counts, ...],
 ) -> LiveFrame:
     now = moment.minute
     passed = (now % _FORECAST_MINUTES) * MINUTE_S // trace.demand.step_s
@@ -106,7 +135,7 @@ def _frame(
         objective=rules.objective,
         standings=tuple(
             _standing(name, one, trace, rules, now)
-            for name, one in zip(("Foretide", "HPA"), counts, strict=True)
+            for name, one in zip(("Foretide", "HPA"), counts, strict=False)
             if now > trace.first_scored  # before it, everyone still learns
         ),
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from foretide.model.demand import FloatArray
 
 _PAINTS_PER_SECOND = 8
-_SPAN_S = 86_400  # shown behind and ahead of now
+_DAY_S = 86_400
 _DECISION_LINES = 3
 _FIXED_LINES = 13  # all but the chart
 _SOFT = "dim"
@@ -55,12 +55,12 @@ class LiveFrame(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     progress_fraction : float
         How much has been played, in [0, 1].
     history_rps : ndarray, shape (buckets,)
-        Demand in requests/s up to now, the newest last; only the last 24 h are shown.
+        Demand in requests/s up to now, the newest last; only the last `span_s` are shown.
     history_step_s : int
         Seconds between two of them.
     low_rps, median_rps, high_rps : ndarray, shape (steps,)
         5 %, 50 % and 95 % quantiles from now on, empty where there is no forecast yet; only the
-        first 24 h are shown.
+        first `span_s` are shown.
     ahead_step_s : int
         Seconds between two of them.
     serving_count, warm_count, booting_count : int
@@ -73,6 +73,12 @@ class LiveFrame(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Fraction of requests allowed over capacity.
     standings : tuple of Standing
         Foretide's first, then its rivals'; at most three are shown.
+    span_s : int
+        How much is shown behind and ahead of now, in seconds.
+    missed : str
+        What the fraction of a standing is of.
+    rows : tuple of Text
+        Lines of its own, below the fleet.
     """
 
     now: datetime
@@ -91,10 +97,13 @@ class LiveFrame(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     decision: str
     objective: float
     standings: tuple[Standing, ...]
+    span_s: int = _DAY_S
+    missed: str = "over capacity"
+    rows: tuple[Text, ...] = ()
 
 
 class LiveView:
-    """Shows frames as they come: painted in a terminal, one line per half day elsewhere.
+    """Shows frames as they come: painted in a terminal, a line now and then elsewhere.
 
     Parameters
     ----------
@@ -102,9 +111,18 @@ class LiveView:
         What is being played.
     console : Console, optional
         Where to; standard error by default, so that results alone go to standard output.
+    said_every : timedelta
+        What passes between two lines where there is no terminal; divides a day.
     """
 
-    def __init__(self, title: str, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        console: Console | None = None,
+        *,
+        said_every: timedelta = timedelta(hours=12),
+    ) -> None:
+        self._said_every = said_every
         self._console = console or Console(stderr=True)
         self._screen = _Screen(title)
         self._said_until: datetime | None = None
@@ -147,8 +165,8 @@ class LiveView:
         if self._said_until is not None and frame.now < self._said_until:
             return
         midnight = frame.now.replace(hour=0, minute=0, second=0, microsecond=0)
-        half_day = timedelta(hours=12)
-        self._said_until = midnight + half_day * ((frame.now - midnight) // half_day + 1)
+        every = self._said_every
+        self._said_until = midnight + every * ((frame.now - midnight) // every + 1)
         self._console.print(plain_line(frame), markup=False, highlight=False, soft_wrap=True)
         self._console.file.flush()
 
@@ -163,9 +181,10 @@ def plain_line(frame: LiveFrame) -> str:
         f"serving {frame.serving_count}, warm {frame.warm_count}, booting {frame.booting_count}",
     ]
     parts += [
-        f"{s.name} {usd(s.cost_usd)}, {percent(s.violation_fraction)} over capacity"
+        f"{s.name} {usd(s.cost_usd)}, {percent(s.violation_fraction)} {frame.missed}"
         for s in frame.standings
     ]
+    parts += [row.plain.strip() for row in frame.rows]
     return " | ".join(parts)
 
 
@@ -188,12 +207,13 @@ class _Screen:
 
 
 def _draw(title: str, frame: LiveFrame, width: int, height: int) -> list[RenderableType]:
-    chart_height = height - 1 - _FIXED_LINES  # the last line is the cursor's
+    chart_height = height - 1 - _FIXED_LINES - len(frame.rows)  # the last line is the cursor's
     return [
         *_head(title, frame, width),
         *_demand(frame, width, max(5, min(chart_height, 24))),
         Text(),
         _fleet_and_standings(frame, width),
+        *frame.rows,
         Text(),
         *_decision(frame, width),
     ]
@@ -216,14 +236,14 @@ def _head(title: str, frame: LiveFrame, width: int) -> Iterator[Text]:
 
 def _demand(frame: LiveFrame, width: int, height: int) -> Iterator[Text]:
     legend = Text("requests/s   ", style=_SOFT, no_wrap=True, overflow="ellipsis")
-    legend.append("⣿ demand, last 24 h", style="cyan").append("    ")
+    legend.append(f"⣿ demand, last {frame.span_s // 3600} h", style="cyan").append("    ")
     legend.append("⠒ expected next", style="bold yellow").append("  ")
     legend.append("░ 9 of 10 times within", style="blue")
     yield legend
-    shown = _SPAN_S // frame.history_step_s
+    shown = frame.span_s // frame.history_step_s
     past = frame.history_rps[-shown:].tolist()
     past = [float("nan")] * (shown - len(past)) + past
-    steps = _SPAN_S // frame.ahead_step_s
+    steps = frame.span_s // frame.ahead_step_s
     ahead = Ahead(
         low=frame.low_rps[:steps].tolist(),
         median=frame.median_rps[:steps].tolist(),
@@ -236,8 +256,8 @@ def _demand(frame: LiveFrame, width: int, height: int) -> Iterator[Text]:
 
 def _time_axis(frame: LiveFrame, width: int) -> Text:
     left, right = halves(width)
-    day = timedelta(seconds=_SPAN_S)
-    shown = min(_SPAN_S, len(frame.median_rps) * frame.ahead_step_s)
+    day = timedelta(seconds=frame.span_s)
+    shown = min(frame.span_s, len(frame.median_rps) * frame.ahead_step_s)
     end = f"{frame.now + timedelta(seconds=shown):%a %H:%M}" if shown else ""
     now = f"now {frame.now:%H:%M}"
     line = f"{frame.now - day:%a %H:%M}".ljust(left - len(now) // 2) + now
@@ -273,7 +293,7 @@ def _fleet(frame: LiveFrame, width: int) -> Text:
 
 
 def _standings(frame: LiveFrame) -> Text:
-    text = Text(f"{'so far':<12}{'cost':>9}{'over capacity':>16}\n", style=_SOFT)
+    text = Text(f"{'so far':<12}{'cost':>9}{frame.missed:>16}\n", style=_SOFT)
     if not frame.standings:
         text.append("learning, not counted yet\n", style=_SOFT)
     for standing in frame.standings[:3]:

@@ -29,7 +29,9 @@ def replay(
     decision_count = series_count = 0
     for name, told in _summaries(folder).items():
         for series in told.series:
-            path = journal_path(folder, series.series_id, name)
+            packed = journal_path(folder, series.series_id, name)
+            # what was played live was written line by line, as it happened
+            path = packed if packed.exists() else packed.with_suffix("")
             if not path.exists():
                 continue
             policy = policy_for(series.series_id, told.scenario, series.capacity_rps)

@@ -29,9 +29,11 @@ _REASONS = {
     Reason.STEP_DOWN_LIMIT: "removal is limited to one step at a time",
     Reason.DISRUPTION_LIMIT: "only so many may be disrupted at once",
     Reason.UPDATE_IN_FLIGHT: "an update is under way, so nothing is removed",
+    Reason.VERSION_OLD: "a warm instance of an old version gives way to one of the new",
     Reason.CEILING: "the shared budget allows no more",
     Reason.MAX_INSTANCES: "the owner's maximum holds",
     Reason.MIN_INSTANCES: "the owner's minimum holds",
+    Reason.NO_ROOM: "no node has room for what should be launched",
 }
 
 
@@ -51,7 +53,8 @@ def describe(decision: Decision) -> str:
     """
     reasons = _join([_REASONS[reason] for reason in decision.reasons])
     because = f": {reasons}" if reasons else ""
-    numbers = "; ".join(part for part in (_demand(decision), _width(decision)) if part)
+    parts = (_demand(decision), _width(decision), decision.lacking)
+    numbers = "; ".join(part for part in parts if part)
     return f"{_deed(decision)}{because}{f' ({numbers})' if numbers else ''}."
 
 

@@ -9,6 +9,7 @@ from foretide.config.apps import (
     SharedOutageConfig,
 )
 from foretide.config.load import load_config, read_config
+from foretide.config.local import LocalConfig, NodeConfig, ServiceLocalConfig
 from foretide.config.settings import Config, ForecastConfig, ServiceConfig, StoreConfig
 
 __all__ = [
@@ -17,8 +18,11 @@ __all__ = [
     "EstimateConfig",
     "EventConfig",
     "ForecastConfig",
+    "LocalConfig",
+    "NodeConfig",
     "OutageConfig",
     "ServiceConfig",
+    "ServiceLocalConfig",
     "SharedEventConfig",
     "SharedOutageConfig",
     "StoreConfig",

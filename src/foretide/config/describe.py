@@ -24,6 +24,7 @@ from foretide.config.apps import (
     SharedOutageConfig,
 )
 from foretide.config.budget import BudgetConfig
+from foretide.config.local import LocalConfig, NodeConfig, ServiceLocalConfig
 from foretide.config.settings import ForecastConfig, ServiceConfig, StoreConfig
 
 # The longest ending that fits says the unit.
@@ -36,6 +37,9 @@ UNITS = {
     "_fraction": "a fraction: 1 % is 0.01",
     "_factor": "a factor",
     "_calls": "calls",
+    "_cores": "CPU cores",
+    "_mib": "MiB",
+    "_mbps": "Mbit/s",
 }
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[app.NAME]": AppConfig,
@@ -45,6 +49,9 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[[events]]": SharedEventConfig,
     "[[outages]]": SharedOutageConfig,
     "[service.NAME]": ServiceConfig,
+    "[service.NAME.local]": ServiceLocalConfig,
+    "[local]": LocalConfig,
+    "[node.NAME]": NodeConfig,
     "[budget]": BudgetConfig,
     "[store]": StoreConfig,
     "[forecast]": ForecastConfig,

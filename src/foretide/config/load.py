@@ -21,7 +21,7 @@ from foretide.errors import ConfigError, InvalidValueError
 from foretide.model.ids import check_name
 
 SHOWN_CHARS_MAX = 60
-NAMED_TABLES = ("app", "service")
+NAMED_TABLES = ("app", "service", "node")
 
 
 def read_config(path: Path) -> Config:

@@ -15,9 +15,10 @@ from msgspec import Meta
 from foretide.config.apps import AppConfig, SharedEventConfig, SharedOutageConfig
 from foretide.config.budget import BudgetConfig, faults_of_budget
 from foretide.config.checks import AboveZero, Count, Fraction, Text, check_once, either
+from foretide.config.local import LocalConfig, NodeConfig, ServiceLocalConfig, faults_of_local
 from foretide.errors import InvalidValueError
 
-PLATFORMS_READY = ("simulated",)
+PLATFORMS_READY = ("simulated", "local")
 Variation = Annotated[float, Meta(ge=0, le=10)]
 _WITH_LATENCY = (
     "service_time_s",
@@ -45,7 +46,8 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     platform: Annotated[
         Literal["simulated", "local", "kubernetes", "aws"],
         Meta(
-            description="Where its instances run. This version can only use `simulated`.",
+            description="Where its instances run: `local` as processes of this machine, "
+            "`simulated` nowhere. This version can use these two.",
             examples=["simulated"],
         ),
     ] = "simulated"
@@ -200,6 +202,10 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             examples=["on"],
         ),
     ] = "on"
+    local: Annotated[
+        ServiceLocalConfig | None,
+        Meta(description="What an instance of it is on the embedded platform."),
+    ] = None
 
     def __post_init__(self) -> None:
         check_once("features", self.features)
@@ -211,8 +217,13 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def _check_platform(self) -> None:
         if self.platform not in PLATFORMS_READY:
             raise InvalidValueError(
-                f'platform must be "simulated" in this version, was "{self.platform}", which it '
-                'cannot drive yet; write platform = "simulated"'
+                'platform must be "simulated" or "local" in this version, was '
+                f'"{self.platform}", which it cannot drive yet; write platform = "local"'
+            )
+        if self.platform == "local" and self.local is None:
+            raise InvalidValueError(
+                'platform needs to be told what an instance is, was "local" alone; add '
+                "[service.NAME.local] with package and version"
             )
 
     def _check_instances(self) -> None:
@@ -300,6 +311,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     events: tuple[SharedEventConfig, ...] = ()
     outages: tuple[SharedOutageConfig, ...] = ()
     budget: BudgetConfig = BudgetConfig()
+    local: LocalConfig = LocalConfig()
+    nodes: dict[str, NodeConfig] = msgspec.field(name="node", default_factory=dict[str, NodeConfig])
     store: StoreConfig = StoreConfig()
     forecast: ForecastConfig = ForecastConfig()
 
@@ -342,6 +355,7 @@ def faults_between(
                 if name not in apps:
                     text = f'must name apps of this file ({known}), had "{name}"; '
                     yield (table, i, "apps"), f"{text}add [app.{name}] or leave it out here"
+    yield from faults_of_local({name: one.local for name, one in services.items()})
 
 
 def _faults_of_app(name: str, app: AppConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -16,6 +16,7 @@ from foretide.config.apps import (
 )
 from foretide.config.budget import BudgetConfig
 from foretide.config.describe import Setting, meaning_of, settings_of
+from foretide.config.local import LocalConfig, NodeConfig, ServiceLocalConfig
 from foretide.config.settings import ForecastConfig, ServiceConfig, StoreConfig
 
 # What stands uncommented; every other setting stands behind a "# " with an example.
@@ -40,6 +41,9 @@ GIVEN: dict[type[msgspec.Struct], set[str]] = {
         "wake_s",
         "boot_s",
     },
+    ServiceLocalConfig: set(),
+    LocalConfig: set(),
+    NodeConfig: set(),
     BudgetConfig: set(),
     StoreConfig: {"path"},
     ForecastConfig: {"horizon_h"},
@@ -61,6 +65,9 @@ def example_config() -> str:
         _table("# [[app.shop.outages]]", OutageConfig),
         _table("# [[app.shop.estimates]]", EstimateConfig),
         _table("[service.web]", ServiceConfig),
+        _table("# [service.web.local]", ServiceLocalConfig),
+        _table("[local]", LocalConfig),
+        _table("# [node.first]", NodeConfig),
         _table("# [[events]]", SharedEventConfig),
         _table("# [[outages]]", SharedOutageConfig),
         _table("[budget]", BudgetConfig),

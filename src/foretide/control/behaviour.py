@@ -55,8 +55,9 @@ class CallStream:
             return
         minute = calls.ts_us // US_PER_MIN
         is_late = minute <= self.behaviour.minute
-        self.late_count += int(is_late.sum())
-        self._waiting.append(_part(calls, np.flatnonzero(~is_late)) if is_late.any() else calls)
+        late = int(np.count_nonzero(is_late))
+        self.late_count += late
+        self._waiting.append(_part(calls, np.flatnonzero(~is_late)) if late else calls)
         self._latest_min = max(self._latest_min, int(minute.max()))
         self._close(self.behaviour, self._latest_min - self._lateness_min)
 
@@ -88,7 +89,8 @@ class CallStream:
         for calls in minutes_of(closed, first, until_min):
             behaviour.close(calls)
         if is_final:
-            self._waiting = [_part(known, np.flatnonzero(~ready))]
+            left = np.s_[:0] if ready.all() else np.flatnonzero(~ready)
+            self._waiting = [_part(known, left)]
 
 
 def minutes_of(calls: Calls, first_min: int, last_min: int) -> Iterator[MinuteCalls]:
@@ -162,7 +164,7 @@ def without_sessions(calls: Calls) -> Calls:
     return msgspec.structs.replace(calls, session=np.zeros_like(calls.session))
 
 
-def _part(calls: Calls, which: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Calls:
+def _part(calls: Calls, which: np.ndarray[tuple[int], np.dtype[np.intp]] | slice) -> Calls:
     return msgspec.structs.replace(
         calls,
         ts_us=calls.ts_us[which],
@@ -172,6 +174,7 @@ def _part(calls: Calls, which: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Cal
 
 
 def _joined(parts: list[Calls]) -> Calls:
+    parts = [one for one in parts if len(one.ts_us) or len(one.missing_min)] or parts[:1]
     if len(parts) == 1:
         return parts[0]
     missing = np.concatenate([part.missing_min for part in parts])

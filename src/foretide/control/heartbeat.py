@@ -6,13 +6,13 @@ the ceiling, which its journal entry holds, so that replaying any one journal ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
-from foretide.control.tick import Beat, Outlook, Sensed, decide, sense
-from foretide.errors import PlatformUnavailableError
+from foretide.control.tick import Beat, Outlook, Places, Sensed, decide, sense
+from foretide.errors import JournalError, PlatformUnavailableError
 from foretide.plan.budget import Ask, Budget, Division, divided
 from foretide.plan.memory import Circumstances, RecentDemand
 from foretide.plan.policy import ServicePolicy
@@ -21,6 +21,7 @@ from foretide.platforms.base import Platform
 from foretide.store.journal import Journal
 
 _NO_CEILING = Budget()
+_CALM = Circumstances()
 _UNKNOWN = RecentDemand(last_rps=None, previous_rps=None, age_s=None, step_s=60)
 
 
@@ -41,6 +42,10 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         False in shadow; what it plans takes its share of the budget all the same.
     priority : int
         Between layers of equal worth the higher one wins, and it is the first to act.
+    around : Circumstances
+        What else its plan is to heed; the budget's ceiling is added to it.
+    places : Places, optional
+        Where its instances may go; without it the platform chooses.
     """
 
     policy: ServicePolicy
@@ -49,6 +54,8 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     journal: Journal
     is_acting: bool = False
     priority: int = 0
+    around: Circumstances = _CALM
+    places: Places | None = None
 
 
 class Pulse(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -63,19 +70,41 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     silent : mapping of str to str
         Services whose platform did not say what runs, and what it said instead: nothing was
         planned for them, and their last known fleet counts.
+    unwritten : mapping of str to str
+        Services whose plan could not be journaled, and why: nothing of it was done.
     """
 
     beats: Mapping[str, Beat] = {}
     division: Division | None = None
     silent: Mapping[str, str] = {}
+    unwritten: Mapping[str, str] = {}
+
+
+class _Done(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    # What became of one service in one half of a heartbeat, or why nothing did.
+    service: str
+    sensed: Sensed | None = None
+    beat: Beat | None = None
+    trouble: str = ""
+
+
+_Group = Sequence[Charge]
+_Half = Callable[[_Group], list[_Done]]
+_Mapped = Callable[[_Half, Iterable[_Group]], Iterable[list[_Done]]]
 
 
 def heartbeat(
-    now: datetime, charges: Sequence[Charge], *, budget: Budget = _NO_CEILING, before: Pulse
+    now: datetime,
+    charges: Sequence[Charge],
+    *,
+    budget: Budget = _NO_CEILING,
+    before: Pulse,
+    mapped: _Mapped = map,
 ) -> Pulse:
     """Do one heartbeat of several services that share a budget.
 
-    A platform that does not answer stops its own service alone.
+    A platform that does not answer stops its own service alone, and so does a journal that cannot
+    be written.
 
     Parameters
     ----------
@@ -87,50 +116,87 @@ def heartbeat(
         What they may have together; no ceiling by default.
     before : Pulse
         The heartbeat before; `Pulse()` for the first.
+    mapped : callable
+        Does one half of the heartbeat for the services of each platform, in order, as `map` does;
+        that of threads lets no platform wait for another.
 
     Returns
     -------
     Pulse
         To be handed to the next heartbeat.
-
-    Raises
-    ------
-    JournalError
-        When a plan could not be written down: nothing of it was done.
     """
     ordered = sorted(charges, key=lambda one: (-one.priority, one.policy.service))
-    sensed, silent = _sensed(now, ordered, before)
-    asks = [_ask(one, sensed.get(one.policy.service), before) for one in ordered]
-    division = divided(asks, budget)
+    groups = _by_platform(ordered)
+    looked = _joined(mapped(lambda group: [_sensed(now, one, before) for one in group], groups))
+    sensed = {name: one.sensed for name, one in looked.items() if one.sensed is not None}
+    division = divided(
+        [_ask(one, sensed.get(one.policy.service), before) for one in ordered], budget
+    )
     ceilings = {
-        share.service: Circumstances(ceiling_count=share.ceiling_count) for share in division.shares
+        share.service: None if budget == _NO_CEILING else share.ceiling_count
+        for share in division.shares
     }
-    beats = dict(before.beats)
-    for one in ordered:
-        name = one.policy.service
-        if name not in silent:
-            beats[name] = decide(
-                now, sensed[name], policy=one.policy, platform=one.platform, journal=one.journal,
-                before=before.beats.get(name, Beat()), is_acting=one.is_acting,
-                around=None if budget == _NO_CEILING else ceilings[name],
-            )  # fmt: skip
-    return Pulse(beats=beats, division=division, silent=silent)
+    decided = _joined(
+        mapped(
+            lambda group: [
+                _decided(now, one, sensed[one.policy.service], ceilings, before)
+                for one in group
+                if one.policy.service in sensed
+            ],
+            groups,
+        )
+    )
+    beats = {name: one.beat for name, one in decided.items() if one.beat is not None}
+    return Pulse(
+        beats={**before.beats, **beats},
+        division=division,
+        silent={name: one.trouble for name, one in looked.items() if one.trouble},
+        unwritten={name: one.trouble for name, one in decided.items() if one.trouble},
+    )
 
 
-def _sensed(
-    now: datetime, charges: Sequence[Charge], before: Pulse
-) -> tuple[dict[str, Sensed], dict[str, str]]:
-    sensed, silent = dict[str, Sensed](), dict[str, str]()
+def _by_platform(charges: Sequence[Charge]) -> list[list[Charge]]:
+    groups: dict[int, list[Charge]] = {}
     for one in charges:
-        name = one.policy.service
-        try:
-            sensed[name] = sense(
-                now, policy=one.policy, platform=one.platform, outlook=one.outlook,
-                before=before.beats.get(name, Beat()),
-            )  # fmt: skip
-        except PlatformUnavailableError as error:
-            silent[name] = str(error)
-    return sensed, silent
+        groups.setdefault(id(one.platform), []).append(one)
+    return list(groups.values())
+
+
+def _joined(parts: Iterable[list[_Done]]) -> dict[str, _Done]:
+    return {one.service: one for part in parts for one in part}
+
+
+def _sensed(now: datetime, charge: Charge, before: Pulse) -> _Done:
+    name = charge.policy.service
+    try:
+        sensed = sense(
+            now, policy=charge.policy, platform=charge.platform, outlook=charge.outlook,
+            before=before.beats.get(name, Beat()),
+        )  # fmt: skip
+    except PlatformUnavailableError as error:
+        return _Done(service=name, trouble=str(error))
+    return _Done(service=name, sensed=sensed)
+
+
+def _decided(
+    now: datetime,
+    charge: Charge,
+    sensed: Sensed,
+    ceilings: Mapping[str, int | None],
+    before: Pulse,
+) -> _Done:
+    name, around = charge.policy.service, charge.around
+    if ceilings[name] is not None:
+        around = msgspec.structs.replace(around, ceiling_count=ceilings[name])
+    try:
+        beat = decide(
+            now, sensed, policy=charge.policy, platform=charge.platform, journal=charge.journal,
+            before=before.beats.get(name, Beat()), is_acting=charge.is_acting, around=around,
+            places=charge.places,
+        )  # fmt: skip
+    except JournalError as error:
+        return _Done(service=name, trouble=str(error))
+    return _Done(service=name, beat=beat)
 
 
 def _ask(charge: Charge, sensed: Sensed | None, before: Pulse) -> Ask:

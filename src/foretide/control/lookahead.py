@@ -43,6 +43,7 @@ _BIAS_S, _BIAS_CLAMP = 6 * 3600, math.log(1.3)
 _BIAS_IGNORED = 0.03  # what a fit that is right is off by, over hours
 _SOIL_FRACTION = 0.02  # of one instance: keeps the logarithm of nothing finite
 _MEDIAN = NOWCAST_LEVELS.index(0.5)
+_SHOWN = [NOWCAST_LEVELS.index(level) for level in (0.05, 0.5, 0.95)]
 
 
 class Lookahead:
@@ -149,6 +150,18 @@ class Lookahead:
             float(block.predicted_rps[row]),
             float(block.upper_rps[row]),
         )
+
+    def course(self, now: datetime) -> FloatArray:
+        """Return the 5, 50 and 95 % quantiles of the minutes from `now` on, as `need` saw them.
+
+        Returns
+        -------
+        ndarray, shape (minutes, 3)
+            In requests/s; without a row while there is no forecast.
+        """
+        if self._nowcast is None:
+            return np.empty((0, len(_SHOWN)))
+        return self._ahead(self._nowcast, np.array([self._minute(now)]))[0][:, _SHOWN]
 
     def every_notch(self, minutes: IntArray) -> tuple[NeedBlock, FloatArray]:
         """Return what every notch of the ladder asks for, and each minute's own quantiles.

@@ -77,7 +77,7 @@ class Nights:
                 for up, _, total, _ in block.bands[0].tolist()
             ]
         is_seen = np.isfinite(rps)
-        unmet, expected = np.empty(self._knob_count), np.empty(self._knob_count)
+        unmet, expected, billed = np.empty((3, self._knob_count))
         weights = quantile_weights(levels)
         for knob in range(self._knob_count):
             chosen = np.full(len(rps), knob)
@@ -90,7 +90,19 @@ class Nights:
             capacity = self._served(played.serving)
             unmet[knob] = np.maximum(rps - capacity, 0.0)[is_seen].sum()
             expected[knob] = expected_unmet_rps(next_rps, weights, capacity)[is_seen].sum()
-        return Night(asked=float(rps[is_seen].sum()), unmet=unmet, expected=expected)
+            warm = self._policy.warm_price_fraction * played.warm
+            billed[knob] = (played.serving + played.booting + warm)[is_seen].sum()
+        asked = float(rps[is_seen].sum())
+        return Night(
+            asked=asked, unmet=unmet, expected=expected, billed=billed,
+            error_fraction=self._error_rps(rps, block) / max(asked, 1e-12),
+        )  # fmt: skip
+
+    def _error_rps(self, rps: FloatArray, block: NeedBlock) -> float:
+        """Return how far the day's medians one boot ahead were off in all."""
+        boot = self._policy.boot_minutes
+        off = np.abs(rps[boot:] - block.predicted_rps[: max(0, len(rps) - boot)])
+        return float(np.nansum(off))
 
     def _served(self, serving: IntArray) -> FloatArray:
         table = [served_rps(self._policy.curve, n) for n in range(int(serving.max()) + 1)]

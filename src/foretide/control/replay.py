@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from foretide.plan.confidence import trigger_moves
+from foretide.plan.place import placed
 from foretide.plan.planner import Memory, plan
 from foretide.plan.policy import ServicePolicy
 from foretide.store.journal import Entry, fleets
@@ -72,5 +73,7 @@ def replayed(entries: Iterable[Entry], policy: ServicePolicy) -> Iterator[Entry]
             now=entry.at, fleet=fleet, demand=entry.demand, need=entry.need, policy=policy,
             memory=before, around=entry.around,
         )  # fmt: skip
+        if entry.rooms is not None:
+            decided, _ = placed(decided, entry.rooms)
         moves = trigger_moves(before.stance.confidence, memory.stance.confidence)
         yield msgspec.structs.replace(entry, plan=decided, moves=moves)

@@ -1,4 +1,4 @@
-"""This file knows one heartbeat: observe, foresee, plan, write down, act.
+"""This file knows one heartbeat: observe, foresee, plan, place, write down, act.
 
 The same tick runs live, in shadow and in simulation: they differ in the clock that says `now`, in
 the platform, and in where demand comes from.
@@ -11,11 +11,13 @@ from typing import Protocol
 
 import msgspec
 
-from foretide.errors import PlatformUnavailableError
+from foretide.errors import InputError, PlatformUnavailableError
 from foretide.model.fleet import Fleet
+from foretide.model.placement import Rooms
 from foretide.model.plan import Action, Launch, Plan
 from foretide.plan.confidence import trigger_moves
 from foretide.plan.need import Need
+from foretide.plan.place import placed
 from foretide.plan.planner import Circumstances, Memory, RecentDemand, plan
 from foretide.plan.policy import ServicePolicy
 from foretide.platforms.base import Outcome, Platform, Receipt
@@ -36,6 +38,22 @@ class Outlook(Protocol):
         ...
 
 
+class Places(Protocol):
+    """Tells a tick where instances may go; `control/links.py` has the one that looks ahead."""
+
+    def rooms(self, now: datetime, service: str, version: str) -> Rooms:
+        """Return what one more instance takes and what each node has free for it.
+
+        Raises
+        ------
+        PlatformUnavailableError
+            When the platform does not say so.
+        InputError
+            When it has no such version.
+        """
+        ...
+
+
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """What one tick hands to the next.
 
@@ -52,6 +70,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     unanswered : tuple of Action
         What it did not answer, and what was to come after it: asked for again by the next tick,
         under the same ids.
+    unplaced : tuple of str
+        Instances that were to be launched and for which no node has room: never asked for.
     """
 
     fleet: Fleet | None = None
@@ -59,6 +79,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan | None = None
     receipts: tuple[Receipt, ...] = ()
     unanswered: tuple[Action, ...] = ()
+    unplaced: tuple[str, ...] = ()
 
 
 class Sensed(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -87,6 +108,7 @@ def tick(
     before: Beat,
     is_acting: bool,
     around: Circumstances | None = None,
+    places: Places | None = None,
 ) -> Beat:
     """Do one heartbeat of one service.
 
@@ -109,6 +131,8 @@ def tick(
     around : Circumstances, optional
         What else is to be heeded: a budget's ceiling, an update in flight, lost skill. What was
         refused of the plan before and whether this one is acted upon is known here.
+    places : Places, optional
+        Where instances may go; without it the platform chooses.
 
     Returns
     -------
@@ -125,7 +149,7 @@ def tick(
     sensed = sense(now, policy=policy, platform=platform, outlook=outlook, before=before)
     return decide(
         now, sensed, policy=policy, platform=platform, journal=journal, before=before,
-        is_acting=is_acting, around=around,
+        is_acting=is_acting, around=around, places=places,
     )  # fmt: skip
 
 
@@ -160,8 +184,9 @@ def decide(
     before: Beat,
     is_acting: bool,
     around: Circumstances | None = None,
+    places: Places | None = None,
 ) -> Beat:
-    """Plan from what was sensed, write it down, and act; the second half of `tick`.
+    """Plan from what was sensed, place it, write it down, and act; the second half of `tick`.
 
     Between the two halves a budget may be divided among services: see `control/heartbeat`.
 
@@ -176,19 +201,35 @@ def decide(
         now=now, fleet=fleet, demand=demand, need=need, policy=policy, memory=before.memory,
         around=around,
     )  # fmt: skip
+    rooms = _rooms(now, decided, policy, places)
+    decided, unplaced = (decided, ()) if rooms is None else placed(decided, rooms)
     changed, gone = fleet_change(before.fleet, fleet)
     entry = Entry(
         at=now, changed=changed, gone=gone, demand=demand, need=need, plan=decided, around=around,
         moves=trigger_moves(before.memory.stance.confidence, memory.stance.confidence),
         observed_at=None if fleet.observed_at == now else fleet.observed_at,
-        is_start=before.fleet is None,
+        is_start=before.fleet is None, rooms=rooms,
     )  # fmt: skip
     journal.append(entry)
     receipts = acted(platform, decided.actions) if is_acting else ()
     return Beat(
         fleet=fleet, memory=memory, plan=decided, receipts=receipts,
         unanswered=decided.actions[len(receipts) :] if is_acting else (),
+        unplaced=unplaced if is_acting else (),
     )  # fmt: skip
+
+
+def _rooms(
+    now: datetime, decided: Plan, policy: ServicePolicy, places: Places | None
+) -> Rooms | None:
+    """Return where a plan's launches may go; None where it has none or the platform chooses."""
+    if places is None or not any(isinstance(action, Launch) for action in decided.actions):
+        return None
+    try:
+        return places.rooms(now, policy.service, policy.version)
+    except (PlatformUnavailableError, InputError):
+        # the platform answers each launch itself, and says why where it cannot
+        return None
 
 
 def acted(platform: Platform, actions: tuple[Action, ...]) -> tuple[Receipt, ...]:
@@ -226,11 +267,11 @@ def _completed(around: Circumstances, before: Beat, *, is_acting: bool) -> Circu
 
 
 def _refused(before: Beat) -> tuple[str, ...]:
-    """Return the instances that were to be launched and that the platform said no to."""
+    """Return the instances that were to be launched and that have no room or were refused."""
     if before.plan is None or not before.receipts:
-        return ()
+        return before.unplaced
     refused = {one.action_id for one in before.receipts if one.outcome is Outcome.REFUSED}
-    return tuple(
+    return before.unplaced + tuple(
         action.instance_id
         for action in before.plan.actions
         if isinstance(action, Launch) and action.action_id in refused

@@ -164,15 +164,25 @@ class Behaviour:
         rows = then % self._rows
         means = self._foreseen(self._inputs[rows])
         self._means[rows] = means
-        self._issued[rows] = self._quantiles(means, self._spread[0], SCORED_LEVELS)
-        for row in rows.tolist():
-            self._mature(row)
+        usual, wide = (_dispersions(spread, SCORED_LEVELS) for spread in self._spread)
+        self._issued[rows] = quantiles(means, usual, SCORED_LEVELS)
+        lead = np.arange(len(self._leads))
+        said = self._issued[(rows[:, None] - self._leads) % self._rows, :, lead]
+        lost = _lost(said, self._actual[rows][:, None, None])
+        for at, row in enumerate(rows.tolist()):
+            self._odd[row] = self._selector.score(lost[at].swapaxes(0, 1))
             surges = self._selector.surges()
             self._surged[row] = surges
             if surges.any():
-                spread = self._spread[1][..., surges]
-                means = self._means[row][..., surges]
-                self._issued[row][:, :, surges] = self._quantiles(means, spread, SCORED_LEVELS)
+                # Counts spread otherwise; what that loses in minutes that have come follows.
+                at_surge = np.flatnonzero(surges)
+                means = self._means[row][..., at_surge]
+                said = quantiles(means, wide[:, :, at_surge], SCORED_LEVELS)
+                self._issued[row][:, :, at_surge] = said
+                near = np.flatnonzero(self._leads < len(rows) - at)
+                then = at + self._leads[near]
+                losses = _lost(said[:, near], self._actual[rows[then]][:, at_surge])
+                lost[then[:, None], near[:, None], :, at_surge] = np.moveaxis(losses, 0, 2)
 
     def _foreseen(self, inputs: FloatArray) -> FloatArray:
         # Means by candidate, shape (minutes, candidates, leads, features).
@@ -187,25 +197,6 @@ class Behaviour:
         found[:, 2] = np.clip(self._ridges[0].predicted(own), 0.0, _WILD * ceiling)
         found[:, 3] = np.clip(self._ridges[1].predicted(inputs), 0.0, _WILD * ceiling_all)
         return found
-
-    def _quantiles(
-        self, means: FloatArray, spread: IntArray, levels: tuple[float, ...]
-    ) -> FloatArray:
-        # Of means of shape (..., candidates, leads, features), with one more axis for the levels.
-        at = np.interp(levels, _ANCHORS, np.arange(len(_ANCHORS)))
-        low = np.floor(at).astype(np.int64)
-        high = np.minimum(low + 1, len(_ANCHORS) - 1)
-        near = (at - low)[:, None, None, None]
-        between = spread[low] * (1 - near) + spread[high] * near
-        index = np.moveaxis(np.rint(between).astype(np.int64), 0, -1)
-        return quantiles(means, np.broadcast_to(index, (*means.shape, len(levels))), levels)
-
-    def _mature(self, row: int) -> None:
-        # Score what was said, one lead ago each, of the minute that has come.
-        said = self._issued[(row - self._leads) % self._rows, :, np.arange(len(self._leads))]
-        over = self._actual[row][:, None] - said
-        losses = np.maximum(_LEVELS * over, (_LEVELS - 1) * over).sum(axis=-1)
-        self._odd[row] = self._selector.score(np.moveaxis(losses, 1, 0))
 
     def _learn(self) -> None:
         # Slow things, once for a block of minutes that have come.
@@ -242,13 +233,13 @@ class Behaviour:
         self._spread_losses *= 0.5 ** (_BLOCK_MIN / _SPREAD_HALF_LIFE_MIN)
         known = np.isfinite(means) & np.isfinite(actual)[:, :, None]
         said = all_quantiles(np.where(known, means, 0.0), _ANCHORS)
-        over = np.where(known, actual[:, :, None], 0.0)[..., None] - said
-        anchors = np.array(_ANCHORS)
-        losses = np.maximum(anchors * over, (anchors - 1) * over)
-        for state in (0, 1):
+        over = np.subtract(np.where(known, actual[:, :, None], 0.0)[..., None], said, out=said)
+        part = over * np.array(_ANCHORS)
+        losses = np.maximum(part, np.subtract(part, over, out=over), out=over)
+        for state in (0, 1) if surged.any() else (0,):
             counted = known & (surged == bool(state))[:, :, None]
-            total = (losses * counted[..., None]).sum(axis=1)
-            self._spread_losses[state] += total.transpose(4, 2, 1, 3, 0)
+            total = np.einsum("dmlcfa,mlcf->aclfd", losses, counted.astype(np.float64))
+            self._spread_losses[state] += total
         prior = 1e-6 * np.abs(np.arange(len(DISPERSIONS)) - POISSON_AT)
         self._spread = np.argmin(self._spread_losses + prior, axis=-1)
 
@@ -272,11 +263,11 @@ class Behaviour:
         row, surges = self.minute % self._rows, self._selector.surges()
         said = self._issued[row]
         if levels != SCORED_LEVELS:
-            said = self._quantiles(self._means[row], self._spread[0], levels)
+            said = quantiles(self._means[row], _dispersions(self._spread[0], levels), levels)
         mixed = averaged(said, trust)
         if surges.any():
             means, spread = self._means[row][..., surges], self._spread[1][..., surges]
-            pool = self._quantiles(means, spread, POOL_LEVELS)
+            pool = quantiles(means, _dispersions(spread, POOL_LEVELS), POOL_LEVELS)
             mixed[:, surges] = pooled(pool, trust[:, :, surges], levels)
         return np.maximum.accumulate(mixed, axis=-1)
 
@@ -289,3 +280,19 @@ class Behaviour:
         """Return what part each candidate has, shape (candidates, leads, features + 1)."""
         self._catch_up()
         return self._selector.trust(allowed)
+
+
+def _dispersions(spread: IntArray, levels: tuple[float, ...]) -> IntArray:
+    # From those at the anchors, shape (anchors, ...), to those at any levels, as the last axis.
+    at = np.interp(levels, _ANCHORS, np.arange(len(_ANCHORS)))
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, len(_ANCHORS) - 1)
+    near = (at - low)[:, None, None, None]
+    between = spread[low] * (1 - near) + spread[high] * near
+    return np.moveaxis(np.rint(between).astype(np.int64), 0, -1)
+
+
+def _lost(said: FloatArray, actual: FloatArray) -> FloatArray:
+    # Pinball loss over the levels scored, of quantiles said of counts that came.
+    over = actual[..., None] - said
+    return np.maximum(_LEVELS * over, (_LEVELS - 1) * over).sum(axis=-1)

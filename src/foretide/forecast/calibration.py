@@ -153,7 +153,7 @@ def likeness(off: FloatArray, count: FloatArray, *, prior_squares: float = 0.0) 
     return found + (1 + 3 * found) / np.maximum(count, 4.0)
 
 
-def served_stray(loss: FloatArray, usual: FloatArray, stray: FloatArray) -> FloatArray:
+def served_stray(loss: FloatArray, usual: FloatArray, stray: FloatArray, window: int) -> FloatArray:
     """Return how far the loss of the days a model has served strayed from the usual one.
 
     What was usual is known from few weeks; where it was not, that shows within a few days.
@@ -164,6 +164,8 @@ def served_stray(loss: FloatArray, usual: FloatArray, stray: FloatArray) -> Floa
         Of whole days, counted back from the end; 0 where nothing matured.
     stray : ndarray, shape (series,)
         What is held to be usual; never less is returned.
+    window : int
+        Hours in a stretch of which the highest that was served through is held to be usual too.
 
     Returns
     -------
@@ -177,7 +179,7 @@ def served_stray(loss: FloatArray, usual: FloatArray, stray: FloatArray) -> Floa
     seen = (by_day[0] > 0) & (by_day[1] > 0)
     logs = np.log(np.divide(by_day[0], by_day[1], out=np.ones_like(by_day[0]), where=seen))
     own = _leaned(np.square(logs).sum(axis=1), seen.sum(axis=1), stray)
-    return np.maximum(stray, np.minimum(own, _STRAY_MAX))
+    return _seen_stray(np.maximum(stray, own), _peak(loss, usual, window))
 
 
 def _window_stray(loss: FloatArray, usual: FloatArray) -> FloatArray:

@@ -30,7 +30,7 @@ def quantiles(mean: FloatArray, dispersion: IntArray, levels: tuple[float, ...])
     ----------
     mean : ndarray, shape (...)
         Expected counts, >= 0.
-    dispersion : ndarray of int, shape (..., levels)
+    dispersion : ndarray of int, shape (..., levels), or fewer of the same last axes
         Index into `DISPERSIONS`, for each level.
     levels : tuple of float
         Rising, each in (0, 1).
@@ -41,11 +41,12 @@ def quantiles(mean: FloatArray, dispersion: IntArray, levels: tuple[float, ...])
         >= 0; rising with the level where the dispersion is the same.
     """
     table = _table(levels)
-    flat = (dispersion * _MEANS + _near(mean)[..., None]) * len(levels) + np.arange(len(levels))
-    found = table.ravel()[flat]
+    column = dispersion * (_MEANS * len(levels)) + np.arange(len(levels))
+    found = table.ravel().take(column + (_near(mean) * len(levels))[..., None])
     large = mean > _MEAN_MAX
     if large.any():
-        found[large] = _smooth(mean[large][:, None], _VARIANCES[dispersion[large]], levels)
+        spread = np.broadcast_to(dispersion, found.shape)[large]
+        found[large] = _smooth(mean[large][:, None], _VARIANCES[spread], levels)
     return found
 
 
@@ -63,12 +64,10 @@ def all_quantiles(mean: FloatArray, levels: tuple[float, ...]) -> FloatArray:
     -------
     ndarray, shape (dispersions, ..., levels)
     """
-    found = _table(levels)[:, _near(mean)]
+    found = _table(levels).take(_near(mean), axis=1)
     large = mean > _MEAN_MAX
     if large.any():
-        some = mean[large][:, None]
-        for at, variance in enumerate(_VARIANCES):
-            found[at, large] = _smooth(some, variance, levels)
+        found[:, large] = _smooth(mean[large][:, None], _VARIANCES[:, None, None], levels)
     return found
 
 
@@ -77,9 +76,7 @@ def _near(mean: FloatArray) -> IntArray:
     return np.minimum(np.rint(place), _MEANS - 1).astype(np.int64)
 
 
-def _smooth(
-    mean: FloatArray, variance: FloatArray | np.float64, levels: tuple[float, ...]
-) -> FloatArray:
+def _smooth(mean: FloatArray, variance: FloatArray, levels: tuple[float, ...]) -> FloatArray:
     # Wilson and Hilferty's cube: close to both kinds of counts where the mean is large.
     spread = variance / (9 * mean)
     root = np.maximum(1 - spread + _scores(levels) * np.sqrt(spread), 0.0)

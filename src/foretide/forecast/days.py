@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -48,6 +49,7 @@ def picked(days: Days, rows: Sequence[int]) -> Days:
     return Days(values=days.values[rows], seen=seen)
 
 
+@lru_cache(maxsize=64)
 def kept_share(rows: int, keep: float) -> Floats:
     """Return what a row still weighs before every row and after the last.
 
@@ -61,12 +63,14 @@ def kept_share(rows: int, keep: float) -> Floats:
     Returns
     -------
     ndarray of float32, shape (rows + 1, rows)
-        ``keep ** (r - 1 - i)`` for i < r, else 0.
+        Read-only: ``keep ** (r - 1 - i)`` for i < r, else 0.
     """
     age = np.arange(rows + 1)[:, None] - 1 - np.arange(rows)
     share = keep ** np.maximum(age, 0.0)
     # Below this a float32 loses digits, and processors slow down.
-    return np.where((age >= 0) & (share > 1e-30), share, 0.0).astype(np.float32)
+    found = np.where((age >= 0) & (share > 1e-30), share, 0.0).astype(np.float32)
+    found.flags.writeable = False
+    return found
 
 
 def mean_level(days: Days) -> Floats:
@@ -120,14 +124,23 @@ def windows(rows: Floats, first: int, days: int) -> Floats:
     -------
     ndarray, shape (series, rows - first - days + 1, days, bins)
     """
-    view = np.lib.stride_tricks.sliding_window_view(rows[:, first:], days, axis=1)
-    return np.moveaxis(view, -1, 2)
+    part = rows[:, first:]
+    count, (series, row, one) = part.shape[1] - days + 1, part.strides
+    return np.lib.stride_tricks.as_strided(
+        part,
+        shape=(len(part), count, days, part.shape[2]),
+        strides=(series, row, row, one),
+        writeable=False,
+    )
 
 
+@lru_cache(maxsize=64)
 def decay(days: int, per_day: int, half_life_days: float) -> Floats:
-    """Return ``0.5 ** (lead / half-life)`` for every bin ahead, shape (days, bins)."""
+    """Return ``0.5 ** (lead / half-life)`` of every bin ahead, shape (days, bins), read-only."""
     lead = (np.arange(days * per_day) + 1.0) / per_day
-    return (0.5 ** (lead / half_life_days)).reshape(days, per_day).astype(np.float32)
+    found = (0.5 ** (lead / half_life_days)).reshape(days, per_day).astype(np.float32)
+    found.flags.writeable = False
+    return found
 
 
 def daily_profile(days: Days, half_life_days: float) -> Floats:

@@ -111,11 +111,11 @@ def evidence_of(
     ratio, window_h = _ratio(loss, usual, points, WINDOW_H)
     day, day_h = _ratio(loss, usual, points, 24)
     settled = loss[:, :-_SETTLED_H], usual[:, :-_SETTLED_H]
-    stray = served_stray(*settled, calibration.stray)
+    stray = served_stray(*settled, calibration.stray, 24)
     day_stray = stray * np.sqrt(24 / np.maximum(day_h, 1))
     day_now = np.maximum(RATIO_NOW, np.exp(ALARM_STRAYS * day_stray))
     period, period_h = _ratio(loss, usual, points, loss.shape[1])
-    window_stray = served_stray(*settled, calibration.window_stray)
+    window_stray = served_stray(*settled, calibration.window_stray, WINDOW_H)
     window_stray = window_stray * np.sqrt(WINDOW_H / np.maximum(window_h, 1))
     # what was usual is itself known from some two weeks only
     period_stray = stray * np.sqrt(24 / np.maximum(period_h, 1) + 1 / 14)

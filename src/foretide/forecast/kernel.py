@@ -32,6 +32,8 @@ _PRIOR_COUNT = 10.0  # sessions by which a rare stage leans on its kin
 _TINY = 1e-9
 _HEED_FADE = 0.5 ** (1 / 1.5)  # a minute's; what is heeded is the last few minutes
 _CHANCE_SIGMAS = 2.0
+# By the minute, modulo the ages: where sessions of each age are counted.
+_BY_AGE: IntArray = (np.arange(AGE_COUNT)[:, None] - np.arange(AGE_COUNT)) % AGE_COUNT
 
 
 class SessionGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,7 @@ class SessionKernel:
         self._here = np.zeros((2, AGE_COUNT, QUARTER_COUNT, stages), dtype=np.int64)
         cells = CELL_COUNT * stages
         self._exposure = np.zeros(cells)
+        self._exposed = np.zeros(self._here.shape[1:], dtype=np.int64)  # since the last block
         self._calls = np.zeros(cells * feature_count)
         self._onward = np.zeros(cells * stages)
         self._entries = np.zeros(stages * QUARTER_COUNT)
@@ -88,12 +91,11 @@ class SessionKernel:
         # By the minute in which sessions begin: what they call at every lead, but at once.
         self._later_calls = np.zeros((leads[-1], len(leads) * feature_count))
         self._may_call = np.zeros(cells)
-        # By last feature: sessions that were to call in the last minutes, and that did.
         self._expected_callers = np.zeros(feature_count)
-        self._callers = np.zeros((2, feature_count))
-        # The same of the first calls of sessions that began, by the feature called.
-        self._beginners = np.zeros((2, feature_count))
-        self._heed = np.ones(2 * feature_count + 1)  # by last feature, overall, of beginners
+        # Of the last minutes: sessions that were to call, and that did, by the feature called
+        # last; all of them; and first calls of sessions that began, by the feature called.
+        self._lately = np.zeros((2, 2 * feature_count + 1))
+        self._heed = np.ones(2 * feature_count + 1)  # the same places
 
     def age(self, minute: int) -> None:
         """Begin a minute: sessions silent for longer than half an hour are gone."""
@@ -111,52 +113,52 @@ class SessionKernel:
         is_learned : bool
             Whether what they did is to be learned from.
         """
-        known = visits.is_known
-        since = visits.since[known]
-        before = (since % AGE_COUNT, visits.quarter_before[known], visits.stage_before[known])
-        now = (np.full(len(visits.stage), minute % AGE_COUNT), visits.quarter, visits.stage)
-        learner, learner_before = visits.is_learner, visits.is_learner[known]
         if is_learned:
-            self._exposure += self.standing(minute - 1, learners=True)
+            # Of the learners by age; by cell once a block.
+            self._exposed += self._here[1].take(_BY_AGE[(minute - 1) % AGE_COUNT], axis=0)
             self._note(visits, minute)
-        goes_on = known & ~visits.is_start
-        came = visits.stage_before[goes_on] // len(CALL_EDGES)
-        self._callers *= _HEED_FADE
-        self._callers[0] += self._expected_callers
-        self._callers[1] += np.bincount(came, minlength=self._features)
-        first = visits.call_feature[visits.is_start[visits.call_visit]]
-        self._beginners *= _HEED_FADE
-        self._beginners[0] += self.per_start[0] * float(visits.is_start.sum())
-        self._beginners[1] += np.bincount(first, minlength=self._features)
-        overall = self._callers.sum(axis=1, keepdims=True)
-        self._heed = _heed(np.concatenate([self._callers, overall, self._beginners], axis=1))
-        np.subtract.at(self._here[0], before, 1)
-        np.add.at(self._here[0], now, 1)
-        np.subtract.at(self._here[1], tuple(part[learner_before] for part in before), 1)
-        np.add.at(self._here[1], tuple(part[learner] for part in now), 1)
+        self._watch(visits)
+        known, learner = visits.is_known, visits.is_learner
+        place = visits.since % AGE_COUNT * QUARTER_COUNT + visits.quarter_before
+        before = place * self._stages + visits.stage_before
+        place = minute % AGE_COUNT * QUARTER_COUNT + visits.quarter
+        now = place * self._stages + visits.stage
+        everyone, learners = self._here.reshape(2, -1)
+        np.subtract.at(everyone, before[known], 1)
+        np.add.at(everyone, now, 1)
+        np.subtract.at(learners, before[known & learner], 1)
+        np.add.at(learners, now[learner], 1)
 
-    def standing(self, minute: int, *, learners: bool = False) -> FloatArray:
+    def _watch(self, visits: Visits) -> None:
+        count, lately = self._features, self._lately
+        came = visits.stage_before[visits.is_known & ~visits.is_start] // len(CALL_EDGES)
+        first = visits.call_feature[visits.is_start[visits.call_visit]]
+        lately *= _HEED_FADE
+        lately[0, :count] += self._expected_callers
+        lately[1, :count] += np.bincount(came, minlength=count)
+        lately[0, count + 1 :] += self.per_start[0] * float(np.count_nonzero(visits.is_start))
+        lately[1, count + 1 :] += np.bincount(first, minlength=count)
+        lately[:, count] = lately[:, :count].sum(axis=1)
+        self._heed = _heed(lately)
+
+    def standing(self, minute: int) -> FloatArray:
         """Return sessions by age cell and stage at the end of `minute`.
 
         Parameters
         ----------
         minute : int
-            The last one moved, or the one before the next `move`.
-        learners : bool
-            Only those learned from.
+            The last one moved.
 
         Returns
         -------
         ndarray, shape (cells * stages,)
         """
-        by_age = self._here[int(learners)][(minute - np.arange(AGE_COUNT)) % AGE_COUNT]
-        quarters = by_age.reshape(AGE_COUNT * QUARTER_COUNT, -1)
-        return np.add.reduceat(quarters, CELL_BEGINS, axis=0).ravel().astype(np.float64)
+        return _by_cell(self._here[0].take(_BY_AGE[minute % AGE_COUNT], axis=0))
 
     def _note(self, visits: Visits, minute: int) -> None:
         goes_on = visits.is_learner & visits.is_known & ~visits.is_start
         begins = visits.is_learner & visits.is_start
-        age = np.maximum(minute - 1 - visits.since, 0) % AGE_COUNT
+        age = (minute - 1 - visits.since) % AGE_COUNT
         cell = cell_of(age, visits.quarter_before)
         place = cell * self._stages + visits.stage_before
         going, starting = goes_on[visits.call_visit], begins[visits.call_visit]
@@ -173,7 +175,9 @@ class SessionKernel:
     def absorb(self, decay: float) -> None:
         """Add what was seen since the last time to the tables, in which the old has faded."""
         tables = (self._calls, self._onward, self._entries, self._start_calls, self._start_stages)
+        self._exposure += _by_cell(self._exposed)
         self._exposure *= decay
+        self._exposed[:] = 0
         self._starts *= decay
         for at, table in enumerate(tables):
             parts = [seen[at] for seen in self._seen] or [np.empty(0, dtype=np.int64)]
@@ -195,18 +199,18 @@ class SessionKernel:
         next_cell, moved = after_a_minute()
         stays = silent * (1.0 - moved)[:, None, None]
         moves = silent * moved[:, None, None]
-        ended = np.zeros((1, self._stages, self._features))
         entered = np.zeros((self._stages, self._features))
-        ahead = calls
+        # The last cell is that of sessions that have ended.
+        ahead = np.concatenate([calls, np.zeros_like(calls[:1])])
         for lead in range(1, self._leads[-1] + 1):
             if lead in self._leads:
                 at = self._leads.index(lead)
-                self.per_session[:, at] = ahead.reshape(-1, self._features)
+                self.per_session[:, at] = ahead[:-1].reshape(-1, self._features)
             started = self._start_calls if lead == 1 else self._start_stages @ entered
             self.per_start[lead - 1] = started / begun
-            entered = (entries[:, :, None] * ahead[:QUARTER_COUNT].transpose(1, 0, 2)).sum(axis=1)
-            older = np.concatenate([ahead, ended])[next_cell]
-            ahead = onward @ entered + stays * ahead + moves * older
+            entered = np.einsum("sq,qsf->sf", entries, ahead[:QUARTER_COUNT])
+            gone_on = (onward.reshape(-1, self._stages) @ entered).reshape(calls.shape)
+            ahead[:-1] = gone_on + stays * ahead[:-1] + moves * ahead[next_cell]
         later = self._later_calls.reshape(self._leads[-1], len(self._leads), -1)
         for at, lead in enumerate(self._leads):
             later[: lead - 1, at] = self.per_start[1:lead][::-1]
@@ -238,7 +242,8 @@ class SessionKernel:
         """
         standing = self.standing(minute)
         by_feature = (CELL_COUNT, self._features, len(CALL_EDGES))
-        self._expected_callers = (standing * self._may_call).reshape(by_feature).sum(axis=(0, 2))
+        stages = (standing * self._may_call).reshape(CELL_COUNT, -1).sum(axis=0)
+        self._expected_callers = stages.reshape(self._features, -1).sum(axis=1)
         believed = (standing.reshape(by_feature) * self.heed()[:, None]).ravel()
         table = self.per_session.reshape(len(standing), -1)
         return (believed @ table).reshape(len(self._leads), -1)
@@ -290,12 +295,19 @@ class SessionKernel:
         return later + at_once
 
 
+def _by_cell(by_age: IntArray) -> FloatArray:
+    # Sessions by age, quarter and stage, counted by age cell and stage.
+    quarters = by_age.reshape(AGE_COUNT * QUARTER_COUNT, -1)
+    return np.add.reduceat(quarters, CELL_BEGINS, axis=0).ravel().astype(np.float64)
+
+
 def _heed(lately: FloatArray) -> FloatArray:
     # Of pairs (were to call, called): the share that did, where clearly fewer did than by chance.
     were_to, came = lately
-    sigmas = (were_to - came) / np.sqrt(were_to + 1.0)
-    sure = np.clip((sigmas - _CHANCE_SIGMAS) / _CHANCE_SIGMAS, 0.0, 1.0)
-    return 1.0 - sure * (1.0 - (came + 1.0) / (were_to + 1.0))
+    were_to_one = were_to + 1.0
+    sigmas = (were_to - came) / np.sqrt(were_to_one)
+    sure = np.minimum(np.maximum(sigmas / _CHANCE_SIGMAS - 1.0, 0.0), 1.0)
+    return 1.0 - sure * (1.0 - (came + 1.0) / were_to_one)
 
 
 def _rates(counts: FloatArray, exposure: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ a quantile lies where a normal distribution through both would put it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -18,9 +19,12 @@ LEVELS: tuple[float, ...] = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=64)
 def normal_quantiles(levels: tuple[float, ...]) -> Floats:
-    """Return the standard normal's quantiles at `levels`, shape (levels,)."""
-    return np.array([NormalDist().inv_cdf(level) for level in levels], dtype=np.float32)
+    """Return the standard normal's quantiles at `levels`, shape (levels,), read-only."""
+    found = np.array([NormalDist().inv_cdf(level) for level in levels], dtype=np.float32)
+    found.flags.writeable = False
+    return found
 
 
 def at_levels(quantiles: Floats, levels: tuple[float, ...]) -> Floats:

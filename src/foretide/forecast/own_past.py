@@ -2,11 +2,13 @@
 
 Kept are means over the last minutes at several speeds, and what is usual at each time of the day
 and of the week; usual demand is scaled by how far demand is off it just now. A minute in which
-nothing was observed changes nothing. A burst is no habit: it counts in part, until demand has
-stayed up for hours or the same time of the period before was as high.
+nothing was observed changes nothing. A burst is no habit: it hardly counts, until demand has
+stayed up for hours or the same time of both periods before was as high.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,7 +24,9 @@ _LEVEL_PRIOR = 0.5  # calls per minute by which a level leans on 1
 _LEVEL_BOUND = 50.0
 # Beyond this many times what was to be expected, and calls a minute, demand is a burst.
 _BURST, _BURST_CALLS = 2.0, 3.0
-_HABIT_SLOTS = 3  # how many slots off a habit may be
+# Once or twice at a time of the period is chance, and would be missed the day after; how many
+# slots off a habit may be.
+_HABIT_TIMES, _HABIT_SLOTS = 3, 3
 _LASTING_HALF_LIFE_MIN = 240.0
 
 
@@ -43,8 +47,8 @@ class Usual:
         self._slots = period_min // SLOT_MIN
         self._mean = np.zeros((self._slots, count))
         self._weight = np.zeros((self._slots, 1))
-        # Where demand was a burst, in this period and the one before, in turn.
-        self._high = np.zeros((2, self._slots, count), dtype=np.bool_)
+        # Where demand was a burst, in this period and those before, in turn.
+        self._high = np.zeros((_HABIT_TIMES, self._slots, count), dtype=np.bool_)
         self._fade = 0.5 ** (1 / half_life)
         self._sum, self._minutes = np.zeros(count), 0
 
@@ -67,23 +71,28 @@ class Usual:
             return
         period, slot = divmod(minute // SLOT_MIN, self._slots)
         mean = self._sum / self._minutes
-        bound = _BURST * np.maximum(lasting, self._mean[slot]) + _BURST_CALLS
+        expected = np.maximum(lasting, self._mean[slot])
+        is_burst = mean > _BURST * expected + _BURST_CALLS
         near = np.arange(slot - _HABIT_SLOTS, slot + _HABIT_SLOTS + 1) % self._slots
-        is_habit = self._high[1 - period % 2, near].any(axis=0)
-        self._high[period % 2, slot] = mean > bound
-        mean = np.where(is_habit, mean, np.minimum(mean, bound))
+        here = period % _HABIT_TIMES
+        before = [other for other in range(_HABIT_TIMES) if other != here]
+        is_habit = self._high[before][:, near].any(axis=1).all(axis=0)
+        self._high[here, slot] = is_burst
+        mean = np.where(is_burst & ~is_habit, expected + _BURST_CALLS, mean)
         weight = self._weight[slot] * self._fade + 1.0
         self._mean[slot] += (mean - self._mean[slot]) / weight
         self._weight[slot] = weight
         self._sum, self._minutes = np.zeros(len(self._sum)), 0
 
-    def at(self, minutes: IntArray, otherwise: FloatArray) -> FloatArray:
-        """Return what is usual in each of some minutes, smoothed over its neighbours.
+    def at(self, first: int, count: int, otherwise: FloatArray) -> FloatArray:
+        """Return what is usual in each of some minutes in a row, smoothed over its neighbours.
 
         Parameters
         ----------
-        minutes : ndarray of int, shape (minutes,)
-            Since the epoch.
+        first : int
+            The first of them, since the epoch.
+        count : int
+            How many.
         otherwise : ndarray, shape (series,) or (minutes, series)
             For times never seen.
 
@@ -91,17 +100,27 @@ class Usual:
         -------
         ndarray, shape (minutes, series)
         """
-        place = (minutes + 0.5) / SLOT_MIN - 0.5
-        slot = np.floor(place).astype(np.int64)
-        near = (place - slot)[:, None]
-        total, weight = np.zeros((len(minutes), self._mean.shape[1])), np.zeros((len(minutes), 1))
-        # A triangle two slots wide on either side, centred on the minute.
-        for offset, part in ((-1, 1 - near), (0, 2 - near), (1, 1 + near), (2, near)):
-            at = (slot + offset) % self._slots
-            known = part * (self._weight[at] > 0)
-            total += known * self._mean[at]
-            weight += known
+        triangles = _triangles(first % SLOT_MIN, count)
+        slots: IntArray = (
+            first // SLOT_MIN - 2 + np.arange(triangles.shape[1], dtype=np.int64)
+        ) % self._slots
+        weight = triangles @ (self._weight[slots] > 0)
+        total = triangles @ self._mean[slots]  # 0 where never seen
         return np.where(weight > 0, total / np.maximum(weight, 1e-9), otherwise)
+
+
+@lru_cache(maxsize=64)
+def _triangles(phase: int, count: int) -> FloatArray:
+    # What each slot weighs in each of some minutes, of which the first is the slot's `phase`th:
+    # a triangle two slots wide on either side, centred on the minute. The first column is the slot
+    # two before that of the first minute.
+    place = (phase + np.arange(count) + 0.5) / SLOT_MIN - 0.5
+    slot = np.floor(place).astype(np.int64)
+    near = place - slot
+    found = np.zeros((count, int(slot[-1]) + 5))
+    parts = np.stack([1 - near, 2 - near, 1 + near, near], axis=1)
+    found[np.arange(count)[:, None], slot[:, None] + np.arange(1, 5)] = parts
+    return found
 
 
 class OwnPast:
@@ -150,10 +169,9 @@ class OwnPast:
 
     def _look_ahead(self, minute: int) -> None:
         # The tables change once in five minutes, so they are read as seldom.
-        minutes = minute + np.arange(self._span_min)
         self._ahead_from = minute
-        self._ahead[0] = self._day.at(minutes, self.means[-1])
-        self._ahead[1] = self._week.at(minutes, self._ahead[0])
+        self._ahead[0] = self._day.at(minute, self._span_min, self.means[-1])
+        self._ahead[1] = self._week.at(minute, self._span_min, self._ahead[0])
 
     def usual(self, minute: int, count: int) -> FloatArray:
         """Return usual demand by day and by week, each scaled to the present level.

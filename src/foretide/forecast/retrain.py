@@ -28,6 +28,7 @@ _GROWTH = 1.5
 _WORSE_FOR = 2 * DAY
 _FIRST_WAIT = timedelta(hours=6)
 _CALM_FOR = 7 * DAY
+_COVERAGE_NEWS = 7 * DAY  # half of what coverage is judged on
 
 
 class Reason(enum.StrEnum):
@@ -159,7 +160,7 @@ def assess(state: Cadence, seen: Evidence, now: datetime) -> tuple[Cadence, Deci
     is_checking = state.covered_at is None or now - state.covered_at >= DAY
     if is_checking:
         state = _with(state, covered_at=now)
-    alarm = _alarm(seen, is_checking=is_checking)
+    alarm = _alarm(state, seen, now, is_checking=is_checking)
     state = _watched(state, seen, now, is_alarmed=alarm is not None)
     if alarm is not None and _may_force(state, now):
         return _begun(_halved(state, now), now, is_forced=True), Challenge(reason=alarm)
@@ -204,10 +205,13 @@ def settled(state: Cadence, now: datetime, *, has_won: bool) -> Cadence:
     )
 
 
-def _alarm(seen: Evidence, *, is_checking: bool) -> Reason | None:
-    if seen.ratio > seen.ratio_now or seen.day_ratio > seen.day_ratio_now:
+def _alarm(state: Cadence, seen: Evidence, now: datetime, *, is_checking: bool) -> Reason | None:
+    # What a challenger could not mend is no alarm again until it is seen in what came since.
+    is_stale = state.lost_count > 0 and not math.isnan(seen.day_ratio)
+    if seen.day_ratio > seen.day_ratio_now or (seen.ratio > seen.ratio_now and not is_stale):
         return Reason.LOSS
-    return Reason.UNDER_COVERAGE if is_checking and seen.under_p < ALARM_P else None
+    is_news = not state.lost_count or now - state.trained_at >= _COVERAGE_NEWS
+    return Reason.UNDER_COVERAGE if is_checking and is_news and seen.under_p < ALARM_P else None
 
 
 def _watched(state: Cadence, seen: Evidence, now: datetime, *, is_alarmed: bool) -> Cadence:

@@ -13,6 +13,7 @@ last hours nothing can be learned yet: its last value is carried on, by a stated
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 import msgspec
@@ -43,7 +44,7 @@ _OUTLIER = 3.0  # times the mean error: beyond it an error pulls no harder
 _LOSS_HALF_LIFE_DAYS = 7.0
 _WIDEN_COUNT = 6.0  # instants that tell as much as one independent error
 _INSTANTS_MIN = 3
-_RESTLESS_LAST = 0.5
+_RESTLESS_LAST = 0.75
 _LAST_VALUE = 1  # where it stands among the experts
 _CALM_SHARE = 0.35  # of the usual move between buckets: what spread there always is
 _LITTLE = 2.0  # spreads: by so much forecasts may always differ
@@ -191,7 +192,8 @@ def _carried(last: Floats, ahead: IntArray, step_s: int, levels: tuple[float, ..
     return np.maximum(last[..., None] * (1 + stray[:, None] * _normal(levels)), 0)
 
 
-def _normal(levels: Sequence[float]) -> FloatArray:
+@lru_cache(maxsize=64)
+def _normal(levels: tuple[float, ...]) -> FloatArray:
     return np.array([NormalDist().inv_cdf(level) for level in levels])
 
 
@@ -354,7 +356,7 @@ def _shape(ordered: Floats, count: FloatArray, levels: FloatArray) -> FloatArray
     below, above = (np.take_along_axis(ordered, index, axis=2) for index in (low, high))
     found = below + (place - low) * (above - below)
     middle = found[..., -1:]
-    normal = _normal(levels.tolist())
+    normal = _normal(tuple(levels.tolist()))
     few = 4 * np.maximum(count / _WIDEN_COUNT, 1)[..., None]
     return middle + (found[..., :-1] - middle) * (1 + (np.square(normal) + 1) / few)
 

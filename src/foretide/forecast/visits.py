@@ -131,7 +131,8 @@ class ActiveSessions:
         calls : MinuteCalls
             In any order.
         one_in : int
-            One in this many of the sessions that begin is learned from, by its name.
+            One in this many of the sessions that begin, a power of two, is learned from, by its
+            name.
         """
         order = np.lexsort((calls.feature, calls.second, calls.session))
         session, feature = calls.session[order], calls.feature[order]
@@ -139,22 +140,25 @@ class ActiveSessions:
         is_first = np.ones(len(session), dtype=np.bool_)
         is_first[1:] = session[1:] != session[:-1]
         begins, visit = np.flatnonzero(is_first), np.cumsum(is_first) - 1
-        ends = np.append(begins[1:], len(session))[: len(begins)] - 1
-        names: list[int] = session[begins].tolist()
+        ends = np.full_like(begins, len(session) - 1)
+        ends[:-1] = begins[1:] - 1
+        first = session[begins]
+        names: list[int] = first.tolist()
         known = self._kept.get
         found = np.array([known(name, -1) for name in names], dtype=np.int64)
         has_room = len(self._kept) + len(names) <= self._active_max
         if len(names) and not (has_room and names[0]):
-            fits = self._fits(found, session[begins])
+            fits = self._fits(found, first)
             if not fits.all():
                 return self.visit(_part(calls, order[fits[visit]]), one_in=one_in)
         since = found >> _MINUTE_AT
-        gap_s = (calls.minute - since) * MINUTE_S + second[begins] - _field(found, _SECOND_AT, 6)
+        second_before = _field(found, _SECOND_AT, _SECOND_BITS)
+        gap_s = (calls.minute - since) * MINUTE_S + second[begins] - second_before
         is_known = found >= 0
         is_start = ~is_known | (gap_s > SESSION_END_MIN * MINUTE_S)
         before = np.where(is_start, 0, _field(found, _CALLS_AT, _CALLS_BITS))
         total = np.minimum(before + ends - begins + 1, CALLS_MAX)
-        drawn: BoolArray = (session[begins] * _MIX >> np.uint64(40)) % np.uint64(one_in) == 0
+        drawn: BoolArray = (first * _MIX >> np.uint64(40)) & np.uint64(one_in - 1) == 0
         is_learner: BoolArray = np.where(is_start, drawn, _field(found, _STAGE_BITS, 1) == 1)
         stage = stage_of(feature[ends], total)
         packed: IntArray = (
@@ -172,7 +176,7 @@ class ActiveSessions:
             is_learner=is_learner,
             since=since,
             stage_before=_field(found, 0, _STAGE_BITS),
-            quarter_before=_quarter(_field(found, _SECOND_AT, _SECOND_BITS)),
+            quarter_before=_quarter(second_before),
         )
 
     def _fits(self, found: IntArray, session: npt.NDArray[np.uint64]) -> BoolArray:

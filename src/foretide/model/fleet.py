@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from enum import StrEnum
 
@@ -64,6 +65,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         What it has in all, > 0.
     failure_domain : str
         Nodes of one domain may be lost together.
+    price_usd_per_hour : float
+        What an instance costs there, >= 0; equal for all where nothing is paid by node.
     """
 
     node_id: str
@@ -71,12 +74,17 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     memory_mib: float
     link_mbps: float
     failure_domain: str = "default"
+    price_usd_per_hour: float = 0.0
 
     def __post_init__(self) -> None:
         check_name("node_id", self.node_id)
         for field in ("cpu_cores", "memory_mib", "link_mbps"):
             if not getattr(self, field) > 0:
                 raise InvalidValueError(f"{field} must be > 0, was {getattr(self, field)}")
+        if not 0 <= self.price_usd_per_hour < math.inf:
+            raise InvalidValueError(
+                f"price_usd_per_hour must be >= 0, was {self.price_usd_per_hour}"
+            )
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,3 +142,39 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     def count(self, *states: InstanceState) -> int:
         """Return how many instances are in one of `states`."""
         return sum(i.state in states for i in self.instances)
+
+
+class LeadTimes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How long a platform takes to bring capacity, as measured lately.
+
+    Parameters
+    ----------
+    boot_p50_s, boot_p90_s : float, optional
+        From a cold launch to ready; None where unmeasured.
+    boot_count : int
+        Launches measured.
+    wake_p50_s, wake_p90_s : float, optional
+        From a promote to serving.
+    wake_count : int
+        Promotes measured.
+    full_p50_s, full_p90_s : float, optional
+        From a promote to full throughput.
+    full_count : int
+        Promotes of which that was measured.
+    """
+
+    boot_p50_s: float | None = None
+    boot_p90_s: float | None = None
+    boot_count: int = 0
+    wake_p50_s: float | None = None
+    wake_p90_s: float | None = None
+    wake_count: int = 0
+    full_p50_s: float | None = None
+    full_p90_s: float | None = None
+    full_count: int = 0
+
+    def __post_init__(self) -> None:
+        for kind in ("boot", "wake", "full"):
+            told = [getattr(self, f"{kind}_{level}_s") for level in ("p50", "p90")]
+            if any(value is not None and not 0 <= value < math.inf for value in told):
+                raise InvalidValueError(f"{kind} lead times must be finite and >= 0, were {told}")

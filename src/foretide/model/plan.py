@@ -21,12 +21,16 @@ class _Action(msgspec.Struct, frozen=True, kw_only=True, tag_field="verb"):
     service: str
 
 
-class Launch(_Action, frozen=True, kw_only=True, tag="launch"):
-    """Start one new instance, to serve or to be held warm."""
+class Launch(_Action, frozen=True, kw_only=True, omit_defaults=True, tag="launch"):
+    """Start one new instance, to serve or to be held warm.
+
+    Without a `node_id` the platform chooses the node.
+    """
 
     instance_id: str
     version: str
     is_warm: bool = False
+    node_id: str | None = None
 
 
 class Promote(_Action, frozen=True, kw_only=True, tag="promote"):
@@ -139,9 +143,11 @@ class Reason(StrEnum):
     STEP_DOWN_LIMIT = "step_down"
     DISRUPTION_LIMIT = "disruption"
     UPDATE_IN_FLIGHT = "update"
+    VERSION_OLD = "version"
     CEILING = "ceiling"
     MAX_INSTANCES = "max"
     MIN_INSTANCES = "min"
+    NO_ROOM = "no_room"
 
 
 class Decision(
@@ -194,6 +200,8 @@ class Decision(
         place when its cost factor has been lower for long.
     cost_usd : tuple of float, optional
         Cost factors over the horizon of the plans in the order of `Choice`.
+    lacking : str, optional
+        What the nodes lack for the launches that go nowhere, with the numbers.
     """
 
     branch: Branch
@@ -210,6 +218,7 @@ class Decision(
     confidence_fraction: float | None = None
     choice: Choice | None = None
     cost_usd: tuple[float, float, float, float] | None = None
+    lacking: str | None = None
 
     @property
     def serving_up(self) -> int | None:

@@ -96,7 +96,7 @@ def _moved(
     launched_count = max(0, moves.total_count - total)
     removed_count = max(0, total - moves.total_count)
     promoted = warm[: max(0, serving_count - len(serving))]
-    ended = _youngest_idle(warm[len(promoted) :], arriving, removed_count)
+    ended = _youngest_idle(warm[len(promoted) :], arriving, removed_count, policy.version)
     released = _youngest_serving(serving, len(serving) - serving_count)
     # what should end and still serves ends without the detour over warm
     drained = released[: removed_count - len(ended)]
@@ -142,7 +142,7 @@ class _Book:
             self._actions.append(
                 Launch(
                     action_id=name, service=self._policy.service,
-                    instance_id=_instance_name(name), version=self._policy.version,
+                    instance_id=instance_name(name), version=self._policy.version,
                     is_warm=self._policy.has_warm_pool,
                 )
             )  # fmt: skip
@@ -151,7 +151,8 @@ class _Book:
         return action_id(self._policy.service, self._now, len(self._actions))
 
 
-def _instance_name(launch_id: str) -> str:
+def instance_name(launch_id: str) -> str:
+    """Return how the instance of a launch is called: nobody else has its name."""
     return launch_id.replace("@", "-").replace("#", "-").replace("/", ".")
 
 
@@ -162,9 +163,12 @@ def _youngest_serving(serving: list[Instance], count: int) -> list[Instance]:
     return [i for i in reversed(serving) if i.state is _S.SERVING][:count]
 
 
-def _youngest_idle(warm: list[Instance], arriving: list[Instance], count: int) -> list[Instance]:
+def _youngest_idle(
+    warm: list[Instance], arriving: list[Instance], count: int, version: str
+) -> list[Instance]:
     """Return at most `count` of those that serve nobody: what still boots first, youngest first."""
     if count <= 0:
         return []
-    still = [i for i in warm if i.state is _S.WARM]
+    # of two versions the old one goes first
+    still = sorted((i for i in warm if i.state is _S.WARM), key=lambda one: one.version != version)
     return (still + arriving)[::-1][:count]

@@ -31,7 +31,9 @@ _SURGE_MINUTES = 2
 _SURPRISE_MINUTES = 5
 # The guard acts before the whole of the objective is spent.
 SPEND_SHARE = 0.6
-_SPEND_KEPT = 0.5 ** (1 / 360)
+# Longer than a crowd stays, shorter than it would be paid for.
+SPEND_HALF_LIFE_MINUTES = 240
+_SPEND_KEPT = 0.5 ** (1 / SPEND_HALF_LIFE_MINUTES)
 UP_COUNT = 4
 DOWN_FRACTION = 0.10
 

@@ -15,7 +15,7 @@ from foretide.plan.act import Moves
 from foretide.plan.capacity import instances_for, served_rps
 from foretide.plan.confidence import trigger_fraction
 from foretide.plan.cost import FORMULA_FRACTION, reactive_count
-from foretide.plan.course import MAX_SURGE_FACTOR, SPEND_SHARE
+from foretide.plan.course import MAX_SURGE_FACTOR, SPEND_HALF_LIFE_MINUTES, SPEND_SHARE
 from foretide.plan.guard import FORECAST_OLD_S, is_stale, least_serving, limited_total
 from foretide.plan.learn import Bucket, Seen
 from foretide.plan.memory import Circumstances, Memory, RecentDemand, Stance
@@ -27,7 +27,7 @@ from foretide.plan.track import Track
 
 _SURGE_HOLD = timedelta(minutes=2)
 _SURPRISE_HOLD = timedelta(minutes=5)
-_SPEND_HALF_LIFE_S = 6 * 3600.0
+_SPEND_HALF_LIFE_S = 60.0 * SPEND_HALF_LIFE_MINUTES
 _CLOSE_S = 1.0  # ends of the same bucket, told by clocks that differ
 
 

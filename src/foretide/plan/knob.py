@@ -44,8 +44,10 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
 _WARM_LADDER = tuple(
     Knob(run_rho=r, run_head_fraction=h, warm_rho=w, warm_floor_fraction=f)
     for r, h, w, f in (
-        (1.5, 0.0, 5, 0.0),
-        (2, 0.0, 12, 0.0),
+        (1.5, 0.0, 2, 0.0),
+        (1.5, 0.0, 3, 0.0),
+        (4, 0.0, 5, 0.0),
+        (4, 0.0, 8, 0.0),
         (5, 0.0, 12, 0.0),
         (8, 0.0, 25, 0.0),
         (12, 0.0, 40, 0.0),
@@ -71,14 +73,14 @@ _COLD_LADDER = tuple(
 )  # fmt: skip
 # the strictest objective for which each notch is right to begin with
 _WARM_OBJECTIVES = (
-    0.008, 0.006, 0.004, 0.0025, 0.0017, 0.0013, 0.00105, 0.0008, 0.0005, 0.0003, 0.0002, 0.0001,
-    0.00005, 0.00002, 0.00001,
+    0.03, 0.02, 0.008, 0.006, 0.004, 0.0025, 0.0017, 0.0013, 0.00105, 0.0008, 0.0005, 0.0003,
+    0.0002, 0.0001, 0.00005, 0.00002, 0.00001,
 )  # fmt: skip
 _COLD_OBJECTIVES = (
     0.05, 0.03, 0.01, 0.006, 0.003, 0.002, 0.001, 0.0006, 0.0004, 0.0003, 0.0002, 0.0001, 0.00005,
 )  # fmt: skip
 # how many notches more careful the spend guard is
-_GUARD_NOTCHES = 5
+_GUARD_NOTCHES = 4
 # what is lost before a promote helps / the length of an episode: how a penalty splits
 _RUN_SHARE = 0.3
 

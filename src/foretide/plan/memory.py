@@ -10,6 +10,7 @@ import msgspec
 from foretide.errors import InvalidValueError
 from foretide.model.plan import Choice
 from foretide.plan.reconcile import Ledger
+from foretide.plan.refresh import Refresh
 from foretide.plan.track import Track
 
 
@@ -57,6 +58,10 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         skill has fallen. What there is in all is not touched by it.
     refused : tuple of str
         Instances whose launch the platform refused after the plan before.
+    boot_s : float, optional
+        Lead time of a cold launch as measured, > 0, which takes the policy's place.
+    may_refresh : bool
+        Whether warm instances of another version than the policy's are to be replaced.
     """
 
     ceiling_count: int | None = None
@@ -64,12 +69,16 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     is_acting: bool = True
     aggressiveness: float = 1.0
     refused: tuple[str, ...] = ()
+    boot_s: float | None = None
+    may_refresh: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.aggressiveness <= 1:
             raise InvalidValueError(f"aggressiveness must lie in [0, 1], was {self.aggressiveness}")
         if self.ceiling_count is not None and self.ceiling_count < 0:
             raise InvalidValueError(f"ceiling_count must be >= 0, was {self.ceiling_count}")
+        if self.boot_s is not None and not 0 < self.boot_s < math.inf:
+            raise InvalidValueError(f"boot_s must be > 0, was {self.boot_s}")
 
 
 class Stance(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,13 +132,15 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     softened_at : datetime, optional
         When an instance was last removed in spite of a wide interval.
     over_rps, asked_rps : float
-        Demand over capacity and all demand, minute by minute, half of it forgotten in 6 hours.
+        Demand over capacity and all demand, minute by minute, half of it forgotten in 4 hours.
     stance : Stance
         How plans are being made just now.
     track : Track
         What came of what was said.
     ledger : Ledger
         What was reported and asked for.
+    refresh : Refresh
+        A warm instance that is giving way to one of the new version.
     """
 
     counted_at: datetime | None = None
@@ -144,3 +155,4 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     stance: Stance = Stance()
     track: Track = Track()
     ledger: Ledger = Ledger()
+    refresh: Refresh = Refresh()

@@ -7,6 +7,7 @@ done with the fleet there is, is the planner's.
 from __future__ import annotations
 
 import functools
+import math
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from foretide.errors import InvalidValueError
 from foretide.model.demand import FloatArray
 from foretide.plan.capacity import instances_for, layer_counts, served_rps
+from foretide.plan.compiled import compiled
 from foretide.plan.knob import Knob
 from foretide.plan.layers import IntArray, bands, quantile_weights
 from foretide.plan.policy import ServicePolicy
@@ -256,8 +258,9 @@ def needs(
     NeedBlock
         One entry per instant, each as if it had been computed alone.
     """
-    quantiles = quantiles_rps[:, : policy.horizon_minutes]
-    is_sound = _are_sound(quantiles)
+    quantiles = np.ascontiguousarray(quantiles_rps[:, : policy.horizon_minutes])
+    is_sound = np.empty(len(quantiles), dtype=np.bool_)
+    _judge(quantiles, is_sound)
     if not is_sound.all():  # asks for nothing: the planner does not follow it, and says so
         quantiles = np.where(is_sound[:, None, None], quantiles, 0.0)
     top_rps = float(quantiles[:, :, -1].max())
@@ -267,39 +270,55 @@ def needs(
     found = layers.counts[
         bands(quantiles, quantile_weights(levels), layers.table_rps, prices, policy.min_count)
     ]
-    peak_count = instances_for(policy.curve, peak_rps)
-    head = counts_of([knob.run_head_fraction for knob in knobs], peak_count)
-    serving = found[:, run] + head[:, None]
-    total = serving
+    head, floor = _standing_counts(knobs, instances_for(policy.curve, peak_rps))
+    asked = np.empty((len(quantiles), len(knobs), 4), np.int64)
+    serving, total = asked[:, :, :2], asked[:, :, 2:]
+    np.add(found[:, run], head, out=serving)
     if policy.has_warm_pool:
-        floor = counts_of([knob.warm_floor_fraction for knob in knobs], peak_count)
-        total = np.maximum(found[:, warm], serving[:, :, :1] + floor[:, None])
-    at_boot = quantiles[:, policy.boot_minutes]
-    low, median, high, *tail = (at_boot[:, place] for place in _places(levels))
+        np.maximum(found[:, warm], serving[:, :, :1] + floor, out=total)
+    else:
+        total[:] = serving
+    told = quantiles[:, policy.boot_minutes].take(_places(levels), axis=1)
+    low, median, high = told[:, 0], told[:, 1], told[:, 2]
     return NeedBlock(
         low_rps=low,
         predicted_rps=median,
         upper_rps=high,
         width_fraction=(high - low) / np.maximum(median, served_rps(policy.curve, 1)),
-        bands=np.minimum(np.concatenate([serving, total], axis=2), policy.max_count),
-        tail_rps=np.stack(tail, axis=1),
+        bands=np.minimum(asked, policy.max_count, out=asked),
+        tail_rps=told[:, 3:],
         is_sound=is_sound,
     )
 
 
 @functools.lru_cache(maxsize=64)
-def _places(levels: tuple[float, ...]) -> tuple[int, ...]:
+def _places(levels: tuple[float, ...]) -> IntArray:
     """Return where the quantiles lie that a need tells, the nearest where a tail has none."""
     tail = np.minimum(np.searchsorted(levels, TAIL_LEVELS), len(levels) - 1)
-    return (*(levels.index(level) for level in (0.05, 0.5, 0.95)), *tail.tolist())
+    return np.array([*(levels.index(level) for level in (0.05, 0.5, 0.95)), *tail.tolist()])
 
 
-def _are_sound(quantiles: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return for which instants no quantile is missing, below 0 or crosses another."""
-    # not a number compares as false
-    rises = np.all(quantiles[:, :, 1:] >= quantiles[:, :, :-1], axis=(1, 2))
-    ends = (quantiles[:, :, 0] >= 0) & np.isfinite(quantiles[:, :, -1])
-    return np.logical_and(rises, np.all(ends, axis=1))
+@compiled
+def _judge(quantiles: FloatArray, is_sound: npt.NDArray[np.bool_]) -> None:
+    """Tell for which instants no quantile is missing, below 0 or crosses another."""
+    for instant in range(len(quantiles)):
+        sound = True
+        for minute in range(quantiles.shape[1]):
+            before = 0.0
+            for level in range(quantiles.shape[2]):
+                # not a number compares as false
+                sound &= quantiles[instant, minute, level] >= before
+                before = quantiles[instant, minute, level]
+            sound &= before < math.inf
+        is_sound[instant] = sound
+
+
+@functools.lru_cache(maxsize=4096)
+def _standing_counts(knobs: tuple[Knob, ...], peak_count: int) -> tuple[IntArray, IntArray]:
+    """Return each knob's head-room and warm floor, shape (knobs, 1)."""
+    head = counts_of([knob.run_head_fraction for knob in knobs], peak_count)
+    floor = counts_of([knob.warm_floor_fraction for knob in knobs], peak_count)
+    return head[:, None], floor[:, None]
 
 
 def counts_of(fractions: list[float], peak_count: int) -> IntArray:

@@ -13,6 +13,7 @@ Every minute, for one service, in this order; whoever plays the planner in anoth
 8. Stale demand, a report that contradicts, or an update in flight remove nothing.
 9. Guards bound the total (`guard`), and the difference to the fleet becomes actions (`act`).
 10. What the minute teaches (`learn`) acts from the next one on.
+11. In a quiet minute one warm instance of an old version gives way to a new one (`refresh`).
 
 The same inputs give the same plan, and `Memory` is all that one minute hands to the next.
 """
@@ -24,15 +25,17 @@ from datetime import datetime
 import msgspec
 
 from foretide.model.fleet import Fleet
-from foretide.model.plan import Action, Branch, Decision, Plan, Promote, Reason
+from foretide.model.plan import Action, Branch, Decision, Plan, Promote, Reason, Terminate
 from foretide.plan.act import actions_for
 from foretide.plan.cost import HOME, Weighed
 from foretide.plan.draft import Draft
+from foretide.plan.guard import is_stale
 from foretide.plan.learn import learned
 from foretide.plan.memory import Circumstances, Memory, RecentDemand
 from foretide.plan.need import GuardBand, Need
 from foretide.plan.policy import ServicePolicy
-from foretide.plan.reconcile import reconciled
+from foretide.plan.reconcile import reconciled, with_actions
+from foretide.plan.refresh import Refresh, counted, is_given_up, joined, refreshed
 
 __all__ = ["Circumstances", "Memory", "RecentDemand", "plan"]
 
@@ -75,6 +78,88 @@ def plan(
     memory : Memory
         For the next plan.
     """
+    if around.boot_s is not None:
+        policy = msgspec.structs.replace(policy, boot_s=around.boot_s)
+    if memory.refresh.fresh_id or (around.may_refresh and policy.has_warm_pool):
+        return _refreshing(
+            now, fleet, demand=demand, need=need, policy=policy, memory=memory, around=around
+        )
+    return _planned(
+        now, fleet, demand=demand, need=need, policy=policy, memory=memory, around=around
+    )
+
+
+def _refreshing(
+    now: datetime,
+    fleet: Fleet,
+    *,
+    demand: RecentDemand,
+    need: Need | None,
+    policy: ServicePolicy,
+    memory: Memory,
+    around: Circumstances,
+) -> tuple[Plan, Memory]:
+    """Plan for the instances that count, and replace a warm one of an old version beside it."""
+    heeded, under = policy, around
+    if memory.refresh.fresh_id:
+        # the one under way takes its place of what is allowed
+        heeded = msgspec.structs.replace(
+            policy, max_count=max(policy.min_count, policy.max_count - 1)
+        )
+        if around.ceiling_count:
+            under = msgspec.structs.replace(around, ceiling_count=around.ceiling_count - 1)
+    decided, left = _planned(
+        now, counted(fleet, memory.refresh), demand=demand, need=need, policy=heeded,
+        memory=memory, around=under,
+    )  # fmt: skip
+    if memory.refresh.fresh_id and is_given_up(fleet, memory.refresh, decided):
+        ledger = joined(memory.ledger, memory.refresh, now)
+        memory = msgspec.structs.replace(memory, ledger=ledger, refresh=Refresh())
+        return _planned(
+            now, fleet, demand=demand, need=need, policy=policy, memory=memory, around=around
+        )
+    is_blind = demand.last_rps is None or is_stale(demand.age_s, demand.step_s, demand.delay_s)
+    refresh, actions = refreshed(
+        now, fleet, memory.refresh, policy=policy, decided=decided,
+        room_count=_room_count(left, policy, around),
+        is_sure=around.is_acting and not (is_blind or around.is_update_in_flight),
+        refused=around.refused,
+    )  # fmt: skip
+    ledger = with_actions(left.ledger, _ends(actions), now)
+    if memory.refresh.fresh_id and actions:
+        ledger = joined(ledger, memory.refresh, now)
+    if actions:
+        told = (*decided.decision.reasons, Reason.VERSION_OLD)
+        decided = msgspec.structs.replace(
+            decided,
+            actions=(*decided.actions, *actions),
+            decision=msgspec.structs.replace(decided.decision, reasons=told),
+        )
+    return decided, msgspec.structs.replace(left, ledger=ledger, refresh=refresh)
+
+
+def _ends(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    # the launch of a replacement is not awaited: it does not count yet
+    return tuple(one for one in actions if isinstance(one, Terminate))
+
+
+def _room_count(left: Memory, policy: ServicePolicy, around: Circumstances) -> int:
+    held_count = left.ledger.census.total + left.ledger.unseen_count
+    ceiling = around.ceiling_count
+    most = policy.max_count if ceiling is None else min(policy.max_count, ceiling)
+    return most - held_count
+
+
+def _planned(
+    now: datetime,
+    fleet: Fleet,
+    *,
+    demand: RecentDemand,
+    need: Need | None,
+    policy: ServicePolicy,
+    memory: Memory,
+    around: Circumstances,
+) -> tuple[Plan, Memory]:
     ledger, contradictions = reconciled(memory.ledger, fleet, around.refused, now)
     if ledger.instances is not None and Reason.REPORT_LATE in contradictions:
         fleet = msgspec.structs.replace(fleet, instances=ledger.instances)

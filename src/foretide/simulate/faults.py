@@ -125,6 +125,28 @@ class LostAnswers(_Fault, frozen=True, kw_only=True):
     fraction: _Share = 0.01
 
 
+class NodeLosses(_Fault, frozen=True, kw_only=True):
+    """Nodes are lost with all that runs on them, and come back empty after `mean_s` on average."""
+
+    per_node_day: _Rate = 0.1
+    mean_s: _Seconds = 1800.0
+
+
+class Partitions(_Fault, frozen=True, kw_only=True):
+    """Nodes run on and cannot be reached: for `mean_s` on average nothing is reported of them."""
+
+    per_node_day: _Rate = 0.5
+    mean_s: _Seconds = 600.0
+
+
+class Contention(_Fault, frozen=True, kw_only=True):
+    """Others take this share of a node's link for `mean_s` on average."""
+
+    per_node_day: _Rate = 4.0
+    mean_s: _Seconds = 1800.0
+    fraction: _Share = 0.9
+
+
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that goes wrong in one made world, drawn from one seed; what is absent does not happen.
 
@@ -149,6 +171,9 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     late_reports: LateReports | None = None
     repeated_reports: RepeatedReports | None = None
     lost_answers: LostAnswers | None = None
+    node_losses: NodeLosses | None = None
+    partitions: Partitions | None = None
+    contention: Contention | None = None
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the faults that happen."""
@@ -172,6 +197,9 @@ _PLATFORM = Faults(
     late_reports=LateReports(),
     repeated_reports=RepeatedReports(),
     lost_answers=LostAnswers(),
+    node_losses=NodeLosses(),
+    partitions=Partitions(),
+    contention=Contention(),
 )
 NAMED_FAULTS: dict[str, Faults] = {
     "flash-crowd": Faults(flash_crowd=FlashCrowd()),
@@ -189,6 +217,9 @@ NAMED_FAULTS: dict[str, Faults] = {
     "late-reports": Faults(late_reports=LateReports()),
     "repeated-reports": Faults(repeated_reports=RepeatedReports()),
     "lost-answers": Faults(lost_answers=LostAnswers()),
+    "node-losses": Faults(node_losses=NodeLosses()),
+    "partitions": Faults(partitions=Partitions()),
+    "contention": Faults(contention=Contention()),
     "platform": _PLATFORM,
 }
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 import numpy as np
 
+from foretide.control.links import Links
 from foretide.control.lookahead import Lookahead
 from foretide.control.tick import Beat, tick
 from foretide.model.demand import Demand
@@ -105,8 +106,13 @@ class Play:
         self._demand = demand
         self._journal = journal
         self._faults = faults
+        self.platform = SimulatedPlatform(
+            self.policy.service, start=demand.start, boot_s=self.policy.boot_minutes * MINUTE_S,
+            faults=faults,
+        )  # fmt: skip
+        self.beat = Beat()
         bias = faults.forecast_bias
-        self._outlook = Lookahead(
+        self.outlook = Lookahead(
             self.policy, demand, block_minutes=_BLOCK_MINUTES,
             issued_factor=bias.factor if bias is not None else 1.0,
         )  # fmt: skip
@@ -116,21 +122,18 @@ class Play:
     def moments(self) -> Iterator[Moment]:
         """Play the trace, one minute at a time; to be run through once."""
         start = self._demand.start
-        platform = SimulatedPlatform(
-            self.policy.service, start=start, boot_s=self.policy.boot_minutes * MINUTE_S,
-            faults=self._faults,
-        )  # fmt: skip
-        outlook = Feed(self._outlook, faults=self._faults, service=self.policy.service)
-        beat = Beat()
+        platform = self.platform
+        places = Links(platform) if platform.has_nodes else None
+        outlook = Feed(self.outlook, faults=self._faults, service=self.policy.service)
         for minute in range(self.minute_count):
             now = start + timedelta(minutes=minute)
             platform.advance(now)
-            beat = tick(
+            self.beat = tick(
                 now, policy=self.policy, platform=platform, outlook=outlook,
-                journal=self._journal, before=beat, is_acting=True,
+                journal=self._journal, before=self.beat, is_acting=True, places=places,
             )  # fmt: skip
             self._band[:, minute + self.policy.boot_minutes] = outlook.band(now)
-            yield self._recorded(minute, now, platform.actual(), beat)
+            yield self._recorded(minute, now, platform.actual(), self.beat)
 
     def _recorded(self, minute: int, now: datetime, fleet: Fleet, beat: Beat) -> Moment:
         serving, booting = fleet.count(*_SERVING), fleet.count(*_BOOTING)

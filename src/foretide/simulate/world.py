@@ -3,7 +3,7 @@
 Time moves by minutes. A launch boots for the scenario's lead time; a promote decided at the start
 of a minute serves that minute; parking and ending take no time. Faults may make boots slow or
 fail, let launches wait, lose instances and answers, and show the fleet as it was; every move stays
-one of the lifecycle's.
+one of the lifecycle's. Where there are nodes, a launch fetches its content before it boots.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import assert_never
 import msgspec
 
 from foretide.errors import InvalidValueError, PlatformUnavailableError
+from foretide.model.demand import Demand
 from foretide.model.fleet import LIFECYCLE, Fleet, Instance, InstanceState
+from foretide.model.placement import Rooms
 from foretide.model.plan import (
     Action,
     Drain,
@@ -23,12 +25,14 @@ from foretide.model.plan import (
     Park,
     PlaceBid,
     Promote,
+    Refusal,
     Resize,
     Terminate,
     Update,
 )
 from foretide.platforms.base import Outcome, Receipt
 from foretide.simulate.faults import NO_FAULTS, Faults
+from foretide.simulate.ground import Ground, Terrain, terrain_for
 from foretide.simulate.mishaps import Mishaps, Reports
 
 _S = InstanceState
@@ -50,6 +54,8 @@ class SimulatedPlatform:
         Instances that serve and that are held warm at the start.
     faults : Faults
         What goes wrong; nothing by default.
+    terrain : Terrain, optional
+        Its nodes; none are known when absent, unless faults befall nodes.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class SimulatedPlatform:
         serving_count: int = 1,
         warm_count: int = 0,
         faults: Faults = NO_FAULTS,
+        terrain: Terrain | None = None,
     ) -> None:
         self._service = service
         self._now = start
@@ -83,12 +90,21 @@ class SimulatedPlatform:
         self._reports = Reports(faults, service)
         self._limit = faults.launch_limit
         self._begun_count = 0  # launches begun this minute
+        self._ground: Ground | None = None
+        laid = terrain_for(terrain, faults)
+        if laid is not None:
+            self._ground = Ground(laid, start=start, faults=faults, service=service)
+            for name, node_id in self._ground.settle(self._instances, "v1").items():
+                one = self._instances[name]
+                self._instances[name] = msgspec.structs.replace(one, node_id=node_id)
 
     def advance(self, now: datetime) -> None:
         """Let time pass until `now`: what has booted by then is ready, what was lost is gone."""
         before, self._now = self._now, now
         if self._reports.has_faults:
-            self._reports.advance(before, now, self.actual().instances)
+            self._reports.advance(before, now, self.reachable().instances)
+        if self._ground is not None:
+            self._pass(self._ground, now)
         for name in self._mishaps.lost(self._running(), now - before):
             self._move(name, _S.FAILED)
         self._begin_waiting(now - before)
@@ -97,6 +113,15 @@ class SimulatedPlatform:
             if now - self._instances[name].since >= boot
         ]:  # fmt: skip
             self._arrive(name)
+
+    def _pass(self, ground: Ground, now: datetime) -> None:
+        passed = ground.advance(now)
+        for name, at in passed.fetched:
+            instance = self._instances[name]
+            if instance.state is _S.BOOTING:
+                self._arriving[name] = at - instance.since + self._mishaps.boot(self._boot)
+        for name in passed.lost:
+            self._move(name, _S.FAILED)
 
     def _running(self) -> list[str]:
         return [n for n, i in self._instances.items() if i.state in (_S.SERVING, _S.WARM)]
@@ -114,7 +139,8 @@ class SimulatedPlatform:
     def _begin(self, name: str) -> None:
         self._move(name, _S.BOOTING)
         self._begun_count += 1
-        self._arriving[name] = self._mishaps.boot(self._boot)
+        if self._ground is None or self._ground.begin(name):
+            self._arriving[name] = self._mishaps.boot(self._boot)
         if self._mishaps.is_failing():
             self._failing.add(name)
 
@@ -131,7 +157,7 @@ class SimulatedPlatform:
         """Return all instances that are not gone, oldest first; as it is reported."""
         if service != self._service:
             return Fleet(service=service, observed_at=self._now, instances=())
-        fleet = self.actual()
+        fleet = self.reachable()
         if not self._reports.has_faults:
             return fleet
         at, instances = self._reports.show(self._now, fleet.instances)
@@ -142,6 +168,30 @@ class SimulatedPlatform:
         if self._fleet is None:
             self._fleet = tuple(self._instances.values())
         return Fleet(service=self._service, observed_at=self._now, instances=self._fleet)
+
+    def reachable(self) -> Fleet:
+        """Return all instances but those on nodes that are cut off, as they are."""
+        ground, fleet = self._ground, self.actual()
+        if ground is None or not ground.hides:
+            return fleet
+        seen = tuple(one for one in fleet.instances if not ground.is_hidden(one.instance_id))
+        return msgspec.structs.replace(fleet, instances=seen)
+
+    @property
+    def has_nodes(self) -> bool:
+        """Whether it knows its nodes."""
+        return self._ground is not None
+
+    def rooms(self, service: str, version: str) -> Rooms:
+        """Return where one more instance could go; see `control/links.py`."""
+        del service
+        if self._ground is None:
+            raise PlatformUnavailableError("this world knows no nodes")
+        return self._ground.rooms(version, boot_s=self._boot.total_seconds())
+
+    def link_use(self) -> tuple[Demand, ...]:
+        """Return which share of each node's link was in use, minute by minute."""
+        return () if self._ground is None else self._ground.link_use()
 
     def apply(self, action: Action) -> Receipt:
         """Begin one action; see `Platform.apply`."""
@@ -167,6 +217,9 @@ class SimulatedPlatform:
         return Receipt(action_id=action.action_id, outcome=Outcome.ALREADY_DONE)
 
     def _applied(self, action: Action) -> Receipt:
+        name = getattr(action, "instance_id", None)
+        if name and self._ground is not None and self._ground.is_hidden(name):
+            raise PlatformUnavailableError(f"the node of {name} cannot be reached; ask again")
         match action:
             case Launch():
                 return self._launch(action)
@@ -187,9 +240,13 @@ class SimulatedPlatform:
         if action.instance_id in self._instances:
             return Receipt(action_id=action.action_id, outcome=Outcome.ALREADY_DONE)
         name = action.instance_id
+        node_id = self._placed(action)
+        if isinstance(node_id, Refusal):
+            return _refused(action, node_id.reason)
         self._instances[name] = Instance(
             instance_id=name, service=action.service, version=action.version,
             state=_S.REQUESTED, since=self._now, is_serving_next=not action.is_warm,
+            node_id=node_id,
         )  # fmt: skip
         self._fleet = None
         if self._limit is not None and self._begun_count >= self._limit.per_minute:
@@ -197,6 +254,18 @@ class SimulatedPlatform:
         else:
             self._begin(name)
         return Receipt(action_id=action.action_id, outcome=Outcome.ACCEPTED)
+
+    def _placed(self, action: Launch) -> str | Refusal | None:
+        if self._ground is None:
+            return None
+        if action.node_id is None:
+            found = self._ground.choose(action.version, boot_s=self._boot.total_seconds())
+        else:
+            why = self._ground.refusal(action.node_id, action.version)
+            found = Refusal(what="a launch", reason=why, fix="") if why else action.node_id
+        if isinstance(found, str):
+            self._ground.take(action.instance_id, found, action.version)
+        return found
 
     def _walk(self, action: Action, instance_id: str, *states: InstanceState) -> Receipt:
         instance = self._instances.get(instance_id)
@@ -228,6 +297,8 @@ class SimulatedPlatform:
     def _forget(self, instance_id: str) -> None:
         self._arriving.pop(instance_id, None)
         self._failing.discard(instance_id)
+        if self._ground is not None:
+            self._ground.release(instance_id)
         if instance_id in self._waiting:
             self._waiting.remove(instance_id)
 

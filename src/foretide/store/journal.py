@@ -20,6 +20,7 @@ import msgspec
 
 from foretide.errors import JournalError
 from foretide.model.fleet import Fleet, Instance
+from foretide.model.placement import Rooms
 from foretide.model.plan import Plan
 from foretide.model.thresholds import ThresholdMove
 from foretide.plan.memory import Circumstances, RecentDemand
@@ -52,6 +53,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_start : bool
         Whether the one who decided had just begun: `changed` is the whole fleet, and the planner
         remembered nothing of the entries before.
+    rooms : Rooms, optional
+        Where the launches could go; only where there are any and the nodes are known.
     """
 
     at: datetime
@@ -64,6 +67,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     moves: tuple[ThresholdMove, ...] = ()
     observed_at: datetime | None = None
     is_start: bool = False
+    rooms: Rooms | None = None
 
 
 class Journal(Protocol):

@@ -1,0 +1,1 @@
+"""This room knows the embedded platform: instances are processes of this machine."""

@@ -1,0 +1,1 @@
+"""This room knows what Foretide shows in a browser."""
