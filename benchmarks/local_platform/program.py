@@ -56,14 +56,11 @@ class Measured:
 
     def launch(self, name: str, *, is_warm: bool = False) -> None:
         """Begin an instance."""
+        ask = self._id()
         self._apply(
             Launch(
-                action_id=self._id(),
-                service=SERVICE,
-                instance_id=name,
-                version=VERSION,
-                is_warm=is_warm,
-            )  # fmt: skip
+                action_id=ask, service=SERVICE, instance_id=name, version=VERSION, is_warm=is_warm
+            )
         )
 
     def promote(self, name: str) -> float:

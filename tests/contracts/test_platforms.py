@@ -27,6 +27,7 @@ from foretide.model.plan import (
     Update,
 )
 from foretide.platforms.base import Outcome, Platform
+from foretide.simulate.ground import SIX_NODES
 from foretide.simulate.world import SimulatedPlatform
 
 SERVICE = "web"
@@ -77,7 +78,24 @@ class LocalWorld:
         assert running(self._made) == ()
 
 
-WORLDS: dict[str, Callable[[Path], World]] = {"simulated": SimulatedWorld, "local": LocalWorld}
+class WorldOfNodes(SimulatedWorld):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._made = SimulatedPlatform(
+            SERVICE, start=START, boot_s=300, serving_count=0, terrain=SIX_NODES
+        )
+        self.platform: Platform = self._made
+
+    def settle(self) -> None:
+        for _ in range(2):  # the content comes first
+            super().settle()
+
+
+WORLDS: dict[str, Callable[[Path], World]] = {
+    "simulated": SimulatedWorld,
+    "nodes": WorldOfNodes,
+    "local": LocalWorld,
+}
 
 
 @pytest.fixture(params=WORLDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
         owner.kill()
         owner.wait()
     Root(tmp_path).close()  # the system takes the lock from whoever is killed
+
+
+def test_a_process_that_a_dead_owner_was_starting_holds_nobody_up(tmp_path: Path) -> None:
+    words = (
+        "import os, sys, time; from pathlib import Path; "
+        "from foretide.platforms.local.root import Root; root = Root(Path(sys.argv[1])); "
+        "(os.fork() and os._exit(0)) or time.sleep(0.5)"
+    )
+    subprocess.run([sys.executable, "-c", words, str(tmp_path)], check=True)
+    begun_s = time.monotonic()
+    Root(tmp_path).close()
+    assert time.monotonic() - begun_s < 3
 
 
 def test_a_file_in_its_place_is_told(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ async def drain(site: Site, name: str) -> None:
     """Let an instance that gets no new requests finish those it has, then end it."""
     if await drained(site, name):
         with site.lives.lock:
+            site.nodes.release(name)  # whoever sees that it is gone may use its room
             site.lives.move(name, _S.TERMINATED)
         clear(site, name)
 

@@ -44,7 +44,7 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True):
     port : int
         TCP port to listen on, 1 ... 65535.
     instances_max : int
-        Most instances that serve at once, 1 ... 2000.
+        Most instances that serve at once, >= 1.
     request_timeout_s : float
         A request that an instance has not begun to answer after this time has failed, >= 0.1.
     """
@@ -64,10 +64,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True):
             ) from None
         if not 1 <= self.port <= 65_535:
             raise InvalidValueError(f"port must lie in [1, 65535], was {self.port}")
-        if not 1 <= self.instances_max <= 2000:
-            raise InvalidValueError(
-                f"instances_max must lie in [1, 2000], was {self.instances_max}"
-            )
+        if self.instances_max < 1:
+            raise InvalidValueError(f"instances_max must be >= 1, was {self.instances_max}")
         if not self.request_timeout_s >= 0.1:
             raise InvalidValueError(
                 f"request_timeout_s must be >= 0.1, was {self.request_timeout_s}"

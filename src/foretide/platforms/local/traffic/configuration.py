@@ -16,12 +16,13 @@ from foretide.platforms.local.traffic.runtime import BACKEND, FRONTEND
 
 NOWHERE = ("127.0.0.1", 1)  # where free slots point; they are in maintenance
 _CONNECTIONS_MAX = 10_000
+_SLOTS_MAX = 4000  # more than run on one machine
 _FILES_APART = 200  # that are neither a client's nor a server's connection
 
 
 def slot_count(listen: Listen) -> int:
     """Return how many instances may have a slot: each that leaves may overlap with a new one."""
-    return 2 * listen.instances_max
+    return min(2 * listen.instances_max, _SLOTS_MAX)
 
 
 def configuration(
