@@ -136,7 +136,7 @@ def bands(
     ndarray of int, shape (instants, prices, 2)
         Layers: up and low.
     """
-    found = np.full((len(quantiles_rps), len(prices), 2), min_count)
+    found = np.empty((len(quantiles_rps), len(prices), 2), np.int64)
     # one memory layout: each other one would be compiled anew
     _all_bands(np.ascontiguousarray(quantiles_rps), weights, table_rps, prices, min_count, found)
     return found
@@ -154,6 +154,7 @@ def _all_bands(  # noqa: PLR0917
     minutes = quantiles.shape[1]
     filled = np.empty((minutes, len(table) - 1))
     off = np.zeros(minutes + int(prices[:, 1].max()) + 2)
+    found[:1] = min_count
     for instant in range(len(quantiles)):
         _fill(quantiles[instant], weights, table, filled)
         before = max(0, instant - 1)  # what was wanted a minute ago is where to begin to look

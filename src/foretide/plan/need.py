@@ -260,10 +260,9 @@ def needs(
     """
     quantiles = np.ascontiguousarray(quantiles_rps[:, : policy.horizon_minutes])
     is_sound = np.empty(len(quantiles), dtype=np.bool_)
-    _judge(quantiles, is_sound)
-    if not is_sound.all():  # asks for nothing: the planner does not follow it, and says so
+    top_rps, is_broken = _judged(quantiles, is_sound)
+    if is_broken:  # asks for nothing: the planner does not follow it, and says so
         quantiles = np.where(is_sound[:, None, None], quantiles, 0.0)
-    top_rps = float(quantiles[:, :, -1].max())
     if layers is None or not layers.reaches(top_rps, policy):
         layers = layers_for(policy, top_rps)
     prices, run, warm = prices_of(knobs, policy)
@@ -273,9 +272,9 @@ def needs(
     head, floor = _standing_counts(knobs, instances_for(policy.curve, peak_rps))
     asked = np.empty((len(quantiles), len(knobs), 4), np.int64)
     serving, total = asked[:, :, :2], asked[:, :, 2:]
-    np.add(found[:, run], head, out=serving)
+    np.add(found.take(run, axis=1), head, out=serving)
     if policy.has_warm_pool:
-        np.maximum(found[:, warm], serving[:, :, :1] + floor, out=total)
+        np.maximum(found.take(warm, axis=1), serving[:, :, :1] + floor, out=total)
     else:
         total[:] = serving
     told = quantiles[:, policy.boot_minutes].take(_places(levels), axis=1)
@@ -299,10 +298,11 @@ def _places(levels: tuple[float, ...]) -> IntArray:
 
 
 @compiled
-def _judge(quantiles: FloatArray, is_sound: npt.NDArray[np.bool_]) -> None:
-    """Tell for which instants no quantile is missing, below 0 or crosses another."""
+def _judged(quantiles: FloatArray, is_sound: npt.NDArray[np.bool_]) -> tuple[float, bool]:
+    """Tell where no quantile is missing, below 0 or crosses; return the highest, and if any is."""
+    top, is_broken = 0.0, False
     for instant in range(len(quantiles)):
-        sound = True
+        sound, highest = True, 0.0
         for minute in range(quantiles.shape[1]):
             before = 0.0
             for level in range(quantiles.shape[2]):
@@ -310,7 +310,13 @@ def _judge(quantiles: FloatArray, is_sound: npt.NDArray[np.bool_]) -> None:
                 sound &= quantiles[instant, minute, level] >= before
                 before = quantiles[instant, minute, level]
             sound &= before < math.inf
+            highest = max(highest, before)
         is_sound[instant] = sound
+        if sound:
+            top = max(top, highest)
+        else:
+            is_broken = True
+    return top, is_broken
 
 
 @functools.lru_cache(maxsize=4096)
@@ -328,7 +334,7 @@ def counts_of(fractions: list[float], peak_count: int) -> IntArray:
 
 def prices_of(
     knobs: tuple[Knob, ...], policy: ServicePolicy
-) -> tuple[FloatArray, list[int], list[int]]:
+) -> tuple[FloatArray, IntArray, IntArray]:
     """Return each price there is once, and which of them each knob's two bands go by."""
     return _prices(knobs, policy.boot_minutes, policy.has_warm_pool)
 
@@ -336,10 +342,10 @@ def prices_of(
 @functools.lru_cache(maxsize=1024)
 def _prices(
     knobs: tuple[Knob, ...], boot_minutes: int, has_warm_pool: bool
-) -> tuple[FloatArray, list[int], list[int]]:
+) -> tuple[FloatArray, IntArray, IntArray]:
     boot = float(boot_minutes)
     lead, cost = (0.0, _PROMOTE_COST_MINUTES) if has_warm_pool else (boot, boot)
     rows: dict[tuple[float, float, float], int] = {}
     run = [rows.setdefault((knob.run_rho, lead, cost), len(rows)) for knob in knobs]
     warm = [rows.setdefault((knob.warm_rho, boot, boot), len(rows)) for knob in knobs]
-    return np.array(list(rows)), run, warm
+    return np.array(list(rows)), np.array(run), np.array(warm)

@@ -58,6 +58,23 @@ def test_a_shrunk_one_serves_at_once_and_comes_to_all_its_workers(folder: Path) 
         platform.down()
 
 
+def test_one_that_cannot_shrink_is_frozen_and_that_is_said_once(folder: Path) -> None:
+    with local_platform(folder, warm="minimal", manifest="[ready]\npath = '/ready'\n") as platform:
+        platform.apply(launch("a", is_warm=True))
+        platform.apply(launch("b", is_warm=True))
+        settled(platform)
+        said = [note for note in platform.notes() if "[minimal]" in note]
+        assert said == [
+            (
+                'warm instances of web v1 are held "frozen": its package.toml has no [minimal], '
+                'which warm = "minimal" needs'
+            )
+        ]
+        platform.apply(act(Promote, "a"))
+        assert states(platform) == {"a": S.SERVING, "b": S.WARM}
+        platform.down()
+
+
 def test_a_node_fetches_what_it_has_not_and_is_full_some_time(folder: Path) -> None:
     local_platform(folder).close()
     nodes = [

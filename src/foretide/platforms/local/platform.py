@@ -217,7 +217,7 @@ def _site(
     return Site(
         root=root, services=services, lives=lives, keeper=Keeper(notes),
         doors=Doors(traffic, notes=notes), contents=contents, nodes=rooms, isolation=isolation,
-        warmth=Warmth(services, contents, isolation), failures=Failures(),
+        warmth=Warmth(services, contents, isolation, notes=notes), failures=Failures(),
         leads=Leads(root.path / "leads.json"), ports=Ports(root.id), notes=notes, clock=clock,
         changed=changed, is_bound=is_bound,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from foretide.platforms.local.contents import Contents
 from foretide.platforms.local.identity import Identity
 from foretide.platforms.local.isolation import Isolation
+from foretide.platforms.local.notes import Notes
 from foretide.platforms.local.record import Record
 from foretide.platforms.local.service import LocalService
 from foretide.platforms.local.warm import WarmState, warm_state
@@ -33,12 +34,20 @@ class Warmth:
         What packages say of themselves.
     isolation : Isolation
         By which resources are taken and given.
+    notes : Notes
+        Where it is said what cannot be as asked.
     """
 
     def __init__(
-        self, services: Mapping[str, LocalService], contents: Contents, isolation: Isolation
+        self,
+        services: Mapping[str, LocalService],
+        contents: Contents,
+        isolation: Isolation,
+        *,
+        notes: Notes,
     ) -> None:
         self._services, self._contents, self._isolation = services, contents, isolation
+        self._notes = notes
         self._states: dict[tuple[str, str], WarmState] = {}
         self._full_counts: dict[str, int] = {}
 
@@ -83,6 +92,12 @@ class Warmth:
         if state is None:
             manifest = self._contents.manifest(record)
             kind = "minimal" if self.is_minimal(record) else "frozen"
+            service = self._services.get(record.service)
+            if service is not None and service.warm != kind:
+                self._notes.add(
+                    f'warm instances of {record.service} {record.version} are held "{kind}": '
+                    f'its package.toml has no [{service.warm}], which warm = "{service.warm}" needs'
+                )
             state = warm_state(kind, manifest.minimal, self._isolation, needs=manifest.needs)
             self._states[key] = state
         return state
