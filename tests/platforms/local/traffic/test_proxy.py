@@ -72,17 +72,19 @@ def test_what_is_forgotten_has_no_connection_left(
 ) -> None:
     (a,) = instances(1)
 
-    def open_files() -> int:
-        return len(list(Path(f"/proc/{a.who.pid}/fd").iterdir()))
+    def connected() -> int:
+        # rows of "number: local remote state ..."; 01 is an established connection
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(row[1].endswith(f":{a.port:04X}") and row[3] == "01" for row in rows)
 
-    before = open_files()
+    until(lambda: connected() == 0)  # who asked whether it was ready has hung up
     traffic = proxied()
     traffic.reconcile("web", [endpoint(a)])
     assert asked(port) == "a"
-    assert open_files() == before + 1  # kept open for the next request
+    assert connected() == 1  # kept open for the next request
     traffic.dismiss("web", endpoint(a))
     traffic.forget("web", endpoint(a))
-    until(lambda: open_files() == before)
+    until(lambda: connected() == 0)
 
 
 def test_a_request_that_hangs_is_given_to_another_when_its_instance_is_forgotten(
