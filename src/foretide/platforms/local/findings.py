@@ -128,48 +128,30 @@ def _groups(trees: Mapping[str, Path]) -> Iterator[Finding]:
     groups = Groups(f"doctor-{secrets.token_hex(_TOKEN_BYTES)}", trees, core_count=1)
     try:
         why = _why_no_groups(trees, groups)
-        yield (
-            Finding(
-                name="freezing",
-                verdict=Verdict.OK,
-                told="warm instances are frozen by control group",
-            )
-            if groups.may_freeze
-            else Finding(
-                name="freezing",
-                verdict=Verdict.WORKED_AROUND,
-                told=f"warm instances are stopped by signals ({why})",
-                fix=_DELEGATE,
-            )
-        )
-        yield (
-            Finding(
-                name="cpu groups",
-                verdict=Verdict.OK,
-                told="instances get their part of busy processors, and are resized in place",
-            )
-            if groups.may_weigh
-            else Finding(
-                name="cpu groups",
-                verdict=Verdict.WORKED_AROUND,
-                told=f"instances share processors evenly and cannot be resized in place ({why})",
-                fix=_DELEGATE,
-            )
-        )
-        yield (
-            Finding(
-                name="memory groups",
-                verdict=Verdict.OK,
-                told="an instance's memory is held as a whole",
-            )
-            if groups.may_bound_memory
-            else Finding(
-                name="memory groups",
-                verdict=Verdict.WORKED_AROUND,
-                told=f"each process has a generous bound of its own (prlimit) ({why})",
-                fix=_DELEGATE,
-            )
-        )
+        for name, is_there, told, otherwise in (
+            (
+                "freezing", groups.may_freeze,
+                "warm instances are frozen by control group",
+                "warm instances are stopped by signals",
+            ),
+            (
+                "cpu groups", groups.may_weigh,
+                "instances get their part of busy processors, and are resized in place",
+                "instances share processors evenly and cannot be resized in place",
+            ),
+            (
+                "memory groups", groups.may_bound_memory,
+                "an instance's memory is held as a whole",
+                "each process has a generous bound of its own (prlimit)",
+            ),
+        ):  # fmt: skip
+            if is_there:
+                yield Finding(name=name, verdict=Verdict.OK, told=told)
+            else:
+                yield Finding(
+                    name=name, verdict=Verdict.WORKED_AROUND, told=f"{otherwise} ({why})",
+                    fix=_DELEGATE,
+                )  # fmt: skip
     finally:
         groups.clean()
 

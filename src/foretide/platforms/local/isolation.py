@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -189,11 +188,6 @@ def may_renice() -> bool:
     held = next(line for line in status.splitlines() if line.startswith("CapEff:")).split()[1]
     ceiling, _ = resource.getrlimit(resource.RLIMIT_NICE)  # 20 - the best nice value
     return bool(int(held, 16) & _CAP_SYS_NICE) or ceiling >= 20 or ceiling == resource.RLIM_INFINITY
-
-
-def may_bind() -> bool:
-    """Return whether a process can be started that ends with us."""
-    return shutil.which("setpriv") is not None
 
 
 def _private_mib(memory_mib: float) -> float:

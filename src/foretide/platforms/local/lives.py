@@ -107,11 +107,6 @@ class Lives:
         self._keep(anew)
         return anew
 
-    def adopt(self, record: Record) -> None:
-        """Take in an instance that was found without a record; it is younger than all."""
-        self._ordinal += 1
-        self._keep(msgspec.structs.replace(record, ordinal=self._ordinal))
-
     def forget(self, instance_id: str) -> None:
         """Forget an instance of which nothing is left."""
         record = self._lives.pop(instance_id, None)
